@@ -1,0 +1,39 @@
+//! The rules of a deliberation: pure, without I/O, clock or chance.
+
+mod answer;
+mod check;
+mod id;
+mod task;
+mod time;
+
+pub use answer::{Answer, Failure, FailureKind, Finding, Generation, Outcome, Review, Severity, Usage};
+pub use check::{CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Standing, Tally};
+pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
+pub use task::{
+    AGENTS_MAX, DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, METADATA_MAX, Member, Profile,
+    REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, ROUNDS_MAX, RUBRIC_BYTES_MAX, Submission, TIMEOUT_MS_MAX,
+    TIMEOUT_MS_MIN, Task,
+};
+pub use time::Timestamp;
+
+/// Why a command was refused. Nothing has changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Rejection {
+    /// There is no such deliberation.
+    #[error("there is no deliberation {0}")]
+    Unknown(DeliberationId),
+    /// A field of the command is out of its bounds.
+    #[error("{field} {reason}")]
+    Malformed {
+        /// The field, as the wire names it.
+        field: String,
+        /// What is wrong with it, and what would be right.
+        reason: String,
+    },
+    /// The id is taken by a submission with other content.
+    #[error("deliberation {0} was already submitted with other content; use another task_id")]
+    OtherContent(DeliberationId),
+    /// The command does not fit the state of things.
+    #[error("{0}")]
+    NotNow(String),
+}

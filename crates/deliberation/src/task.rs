@@ -1,0 +1,147 @@
+//! What is asked of a council, and by which bounds it is accepted.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, DeliberationId, Rejection, Role};
+
+/// The longest description of a task, in bytes.
+pub const DESCRIPTION_BYTES_MAX: usize = 256 * 1024;
+/// The longest rubric, in bytes.
+pub const RUBRIC_BYTES_MAX: usize = 64 * 1024;
+/// The most requirements a task may list.
+pub const REQUIREMENTS_MAX: usize = 200;
+/// The longest single requirement, in bytes.
+pub const REQUIREMENT_BYTES_MAX: usize = 16 * 1024;
+/// The most entries a task's metadata may hold.
+pub const METADATA_MAX: usize = 100;
+/// The longest key or value of a task's metadata, in bytes.
+pub const METADATA_BYTES_MAX: usize = 64 * 1024;
+/// The most rounds of review; 0 is allowed.
+pub const ROUNDS_MAX: u32 = 10;
+/// The most agents before which one task is brought; at least 1.
+pub const AGENTS_MAX: usize = 64;
+/// The longest a deliberation may take, in milliseconds: one day.
+pub const TIMEOUT_MS_MAX: u64 = 24 * 60 * 60 * 1000;
+/// The shortest timeout of a deliberation, in milliseconds.
+pub const TIMEOUT_MS_MIN: u64 = 1000;
+
+/// A task as its council sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Task {
+    /// What is to be done.
+    pub description: String,
+    /// How proposals are to be judged; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rubric: String,
+    /// What every proposal must fulfil.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub requirements: Vec<String>,
+    /// Further context by name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The model an agent speaks through, fixed when its deliberation opens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Profile {
+    /// The name of the profile in the configuration.
+    pub name: String,
+    /// The model's name as its server knows it.
+    pub model: String,
+    /// Sampling temperature of an agent that answers plainly.
+    pub temperature: f64,
+    /// The most tokens of one answer.
+    pub tokens_max: u32,
+}
+
+/// One seat of the council that works on a task.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Member {
+    /// The agent in this seat.
+    pub agent: AgentId,
+    /// The model it speaks through.
+    pub profile: Profile,
+}
+
+/// Everything that is fixed when a deliberation opens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Submission {
+    /// The id of the deliberation.
+    pub id: DeliberationId,
+    /// What is asked.
+    pub task: Task,
+    /// The council's role.
+    pub role: Role,
+    /// The council, in the order of its seats. The first agent answers plainly, the others in
+    /// diversity mode.
+    pub members: Vec<Member>,
+    /// Rounds of review and revision.
+    pub rounds: u32,
+    /// How many agents must have answered for a verdict to count.
+    pub quorum: u32,
+    /// The longest the deliberation may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// Identifies the request as it was sent, so that a repeated submission is told from another one
+    /// under the same id.
+    pub fingerprint: String,
+    /// Who submitted it, as far as the edge knows.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub submitter: String,
+}
+
+impl Submission {
+    /// Checks every bound, naming the first field that is out of its own.
+    pub fn validate(&self) -> Result<(), Rejection> {
+        let Task { description, rubric, requirements, metadata } = &self.task;
+        if description.trim().is_empty() {
+            return Err(malformed("task_description", "is empty; say what is to be done"));
+        }
+        bytes("task_description", description, DESCRIPTION_BYTES_MAX)?;
+        bytes("constraints.rubric", rubric, RUBRIC_BYTES_MAX)?;
+        count("constraints.requirements", requirements.len(), 0, REQUIREMENTS_MAX)?;
+        for requirement in requirements {
+            bytes("constraints.requirements", requirement, REQUIREMENT_BYTES_MAX)?;
+        }
+        count("constraints.metadata", metadata.len(), 0, METADATA_MAX)?;
+        for (key, value) in metadata {
+            bytes("constraints.metadata", key, METADATA_BYTES_MAX)?;
+            bytes("constraints.metadata", value, METADATA_BYTES_MAX)?;
+        }
+        count("rounds", self.rounds as usize, 0, ROUNDS_MAX as usize)?;
+        count("num_agents", self.members.len(), 1, AGENTS_MAX)?;
+        count("quorum", self.quorum as usize, 1, self.members.len())?;
+        if !(TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&self.timeout_ms) {
+            let reason = format!(
+                "is {} ms; it must lie between {TIMEOUT_MS_MIN} ms and {TIMEOUT_MS_MAX} ms",
+                self.timeout_ms
+            );
+            return Err(malformed("constraints.timeout_seconds", reason));
+        }
+        for (seat, member) in self.members.iter().enumerate() {
+            if self.members[..seat].iter().any(|other| other.agent == member.agent) {
+                return Err(malformed("agents", format!("{} has two seats", member.agent)));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn malformed(field: &str, reason: impl Into<String>) -> Rejection {
+    Rejection::Malformed { field: field.into(), reason: reason.into() }
+}
+
+fn bytes(field: &str, text: &str, max: usize) -> Result<(), Rejection> {
+    if text.len() <= max {
+        return Ok(());
+    }
+    Err(malformed(field, format!("has {} bytes; at most {max} bytes are accepted", text.len())))
+}
+
+fn count(field: &str, n: usize, min: usize, max: usize) -> Result<(), Rejection> {
+    if (min..=max).contains(&n) {
+        return Ok(());
+    }
+    Err(malformed(field, format!("is {n}; it must lie between {min} and {max}")))
+}
