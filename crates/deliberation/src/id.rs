@@ -28,7 +28,7 @@ pub enum IdError {
 /// The longest name, in bytes.
 pub const ID_BYTES_MAX: usize = 200;
 
-fn checked(text: &str) -> Result<Box<str>, IdError> {
+fn checked(text: &str) -> Result<std::sync::Arc<str>, IdError> {
     if text.is_empty() {
         return Err(IdError::Empty);
     }
@@ -46,7 +46,7 @@ macro_rules! name {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(Box<str>);
+        pub struct $name(std::sync::Arc<str>);
 
         impl $name {
             /// Takes `text` as a name: 1 to [`ID_BYTES_MAX`] bytes, no white space, no control characters.
@@ -76,7 +76,7 @@ macro_rules! name {
 
         impl From<$name> for String {
             fn from(name: $name) -> String {
-                name.0.into()
+                name.0.as_ref().into()
             }
         }
 

@@ -2,19 +2,39 @@
 
 mod answer;
 mod check;
+mod command;
+mod decide;
+mod event;
+mod evolve;
 mod id;
+mod jobs;
+pub mod prompts;
+mod record;
+mod schedule;
+mod state;
 mod task;
 mod time;
+mod verdict;
 
 pub use answer::{Answer, Failure, FailureKind, Finding, Generation, Outcome, Review, Severity, Usage};
 pub use check::{CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Standing, Tally};
+pub use command::{Command, Report};
+pub use decide::{Decision, decide};
+pub use event::{Ending, Event, Opened, Window};
+pub use evolve::{evolve, replay};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
+pub use jobs::{Assignment, Work, jobs_after};
+pub use record::{Digest, Record, RecordError, SCHEMA};
+pub use state::{
+    Deliberation, Ended, JobCounts, Lane, PeerScore, Phase, Status, Step, Version, check_job, text_job,
+};
 pub use task::{
     AGENTS_MAX, DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, METADATA_MAX, Member, Profile,
     REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, ROUNDS_MAX, RUBRIC_BYTES_MAX, Submission, TIMEOUT_MS_MAX,
     TIMEOUT_MS_MIN, Task,
 };
 pub use time::Timestamp;
+pub use verdict::{Peers, RULE, Ranked, Verdict};
 
 /// Why a command was refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,76 @@
+//! What is asked of a deliberation.
+
+use crate::{Answer, CheckSummary, Failure, JobId, Outcome, Submission, Timestamp, Usage};
+
+/// Something that happens to a deliberation from outside.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// Open a deliberation.
+    Submit {
+        /// Everything that is fixed when it opens.
+        submission: Box<Submission>,
+        /// When it was accepted.
+        at: Timestamp,
+    },
+    /// Take in what came of a job.
+    Take {
+        /// The job that was answered.
+        job: JobId,
+        /// What the rules need of the answer.
+        report: Report,
+        /// When it was taken in.
+        at: Timestamp,
+    },
+    /// Give up what is overdue.
+    Expire {
+        /// What time it is.
+        at: Timestamp,
+    },
+    /// End it without a verdict.
+    Cancel {
+        /// Why, in the words of whoever asks.
+        reason: String,
+        /// When it was asked.
+        at: Timestamp,
+    },
+}
+
+/// What the rules need of an answer. The answer itself stays where answers are kept.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Report {
+    /// A proposal or a revision was written.
+    Text {
+        /// What it took.
+        usage: Usage,
+    },
+    /// A review was written.
+    Review {
+        /// The peer's score, from 0 to 1.
+        score: f64,
+        /// How many findings it has.
+        findings: u32,
+        /// What it took.
+        usage: Usage,
+    },
+    /// A check suite came to its end.
+    Checks(CheckSummary),
+    /// The job failed for good.
+    Failed(Failure),
+}
+
+impl Answer {
+    /// What the rules need of this answer.
+    #[must_use]
+    pub fn report(&self) -> Report {
+        match &self.outcome {
+            Outcome::Text(generation) => Report::Text { usage: generation.usage },
+            Outcome::Review { review, generation } => Report::Review {
+                score: review.score,
+                findings: u32::try_from(review.findings.len()).unwrap_or(u32::MAX),
+                usage: generation.usage,
+            },
+            Outcome::Checks(report) => Report::Checks(report.summary()),
+            Outcome::Failed(failure) => Report::Failed(failure.clone()),
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! What has happened in a deliberation. Facts do not fail, and are never changed.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, CheckSummary, Failure, Submission, Timestamp, Usage, Verdict};
+
+/// The time a job may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Window {
+    /// When the job was asked for.
+    pub from: Timestamp,
+    /// When the deliberation goes on without its answer.
+    pub until: Timestamp,
+}
+
+/// The opening of a deliberation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Opened {
+    /// Everything that is fixed from here on.
+    pub submission: Submission,
+    /// When it was accepted.
+    pub at: Timestamp,
+    /// When it ends, whatever has happened by then.
+    pub deadline_at: Timestamp,
+    /// The time its agents have for their proposals.
+    pub window: Window,
+}
+
+/// A fact in the history of a deliberation.
+///
+/// A `round` of 0 is the first proposal; a version of a proposal has the number of the round in which
+/// it was written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Event {
+    /// It was accepted; every agent is asked for a proposal.
+    Opened(Arc<Opened>),
+    /// An author proposed; its proposal is to be checked.
+    Proposed {
+        /// Who proposed.
+        author: AgentId,
+        /// What it took.
+        usage: Usage,
+        /// The time its check has.
+        window: Window,
+    },
+    /// An agent gave no proposal, and is out.
+    AuthorFailed {
+        /// Which agent.
+        author: AgentId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A version's check suite came to its end.
+    Checked {
+        /// Whose proposal.
+        author: AgentId,
+        /// Which version.
+        round: u32,
+        /// How it came out.
+        summary: CheckSummary,
+    },
+    /// A version's check suite gave no result; the version counts as unchecked.
+    CheckFailed {
+        /// Whose proposal.
+        author: AgentId,
+        /// Which version.
+        round: u32,
+        /// Why.
+        failure: Failure,
+    },
+    /// All proposals are in: each of these agents reviews the next one's, the last one the first's.
+    RingFormed {
+        /// The authors in the order of their seats.
+        order: Vec<AgentId>,
+    },
+    /// A peer is asked for a review.
+    ReviewRequested {
+        /// In which round.
+        round: u32,
+        /// Whose proposal.
+        author: AgentId,
+        /// Which version of it.
+        version: u32,
+        /// Who is asked.
+        reviewer: AgentId,
+        /// The time it has.
+        window: Window,
+    },
+    /// A peer reviewed a proposal.
+    Reviewed {
+        /// In which round.
+        round: u32,
+        /// Whose proposal.
+        author: AgentId,
+        /// The version that was judged.
+        version: u32,
+        /// Who judged.
+        reviewer: AgentId,
+        /// The score, from 0 to 1.
+        score: f64,
+        /// How many findings the review has.
+        findings: u32,
+        /// What it took.
+        usage: Usage,
+    },
+    /// A peer gave no review.
+    ReviewFailed {
+        /// In which round.
+        round: u32,
+        /// Whose proposal.
+        author: AgentId,
+        /// Who was asked.
+        reviewer: AgentId,
+        /// Why.
+        failure: Failure,
+    },
+    /// An author is asked to revise its proposal.
+    RevisionRequested {
+        /// In which round.
+        round: u32,
+        /// Which author.
+        author: AgentId,
+        /// The version to start from.
+        version: u32,
+        /// The time it has.
+        window: Window,
+    },
+    /// There is no feedback for an author in this round, so nothing is revised and nothing spent.
+    NothingToRevise {
+        /// In which round.
+        round: u32,
+        /// Which author.
+        author: AgentId,
+    },
+    /// An author revised its proposal; the new version is to be checked.
+    Revised {
+        /// In which round; the new version's number.
+        round: u32,
+        /// Which author.
+        author: AgentId,
+        /// What it took.
+        usage: Usage,
+        /// The time its check has.
+        window: Window,
+    },
+    /// An author gave no revision; its proposal stays as it was.
+    RevisionFailed {
+        /// In which round.
+        round: u32,
+        /// Which author.
+        author: AgentId,
+        /// Why.
+        failure: Failure,
+    },
+    /// A revision's checks are not worse: it replaces the version before.
+    RevisionAccepted {
+        /// In which round.
+        round: u32,
+        /// Which author.
+        author: AgentId,
+    },
+    /// A revision's checks are worse: the version before stays.
+    RevisionRefused {
+        /// In which round.
+        round: u32,
+        /// Which author.
+        author: AgentId,
+    },
+    /// It is over.
+    Ended {
+        /// When.
+        at: Timestamp,
+        /// How.
+        ending: Ending,
+    },
+}
+
+/// How a deliberation ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// With a verdict.
+    Completed(Arc<Verdict>),
+    /// Fewer agents answered than the quorum asks for.
+    NoQuorum {
+        /// How many answered.
+        answered: u32,
+        /// How many had to.
+        quorum: u32,
+    },
+    /// Its time was up.
+    TimedOut,
+    /// Somebody cancelled it.
+    Cancelled {
+        /// Why, in their words.
+        reason: String,
+    },
+}
+
+impl Event {
+    /// The name of the event's kind, as it is stored.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Event::Opened(_) => "opened",
+            Event::Proposed { .. } => "proposed",
+            Event::AuthorFailed { .. } => "author_failed",
+            Event::Checked { .. } => "checked",
+            Event::CheckFailed { .. } => "check_failed",
+            Event::RingFormed { .. } => "ring_formed",
+            Event::ReviewRequested { .. } => "review_requested",
+            Event::Reviewed { .. } => "reviewed",
+            Event::ReviewFailed { .. } => "review_failed",
+            Event::RevisionRequested { .. } => "revision_requested",
+            Event::NothingToRevise { .. } => "nothing_to_revise",
+            Event::Revised { .. } => "revised",
+            Event::RevisionFailed { .. } => "revision_failed",
+            Event::RevisionAccepted { .. } => "revision_accepted",
+            Event::RevisionRefused { .. } => "revision_refused",
+            Event::Ended { .. } => "ended",
+        }
+    }
+}

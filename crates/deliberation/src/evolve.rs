@@ -1,0 +1,147 @@
+//! How an event changes a deliberation. Facts do not fail: an event that fits nothing changes nothing.
+
+use std::sync::Arc;
+
+use crate::state::{Deliberation, Ended, JobCounts, Lane, PeerScore, Step, Version};
+use crate::{AgentId, CheckSummary, Event, Failure, JobKind, Opened, Usage};
+
+/// The deliberation after `event`.
+#[must_use]
+pub fn evolve(state: Option<Deliberation>, event: &Event) -> Option<Deliberation> {
+    if let Event::Opened(opened) = event {
+        return Some(state.unwrap_or_else(|| begin(opened)));
+    }
+    let mut state = state?;
+    apply(&mut state, event);
+    Some(state)
+}
+
+/// The deliberation that `events` lead to.
+#[must_use]
+pub fn replay<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Deliberation> {
+    events.into_iter().fold(None, evolve)
+}
+
+fn begin(opened: &Arc<Opened>) -> Deliberation {
+    let lane = |author: &AgentId| Lane {
+        author: author.clone(),
+        step: Step::Proposing(opened.window),
+        versions: Vec::new(),
+        scores: Vec::new(),
+        failures: Vec::new(),
+    };
+    Deliberation {
+        opened: Arc::clone(opened),
+        lanes: opened.submission.members.iter().map(|member| lane(&member.agent)).collect(),
+        ring: None,
+        ended: None,
+        usage: Usage::default(),
+        jobs: JobCounts::default(),
+    }
+}
+
+pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
+    match event {
+        Event::Opened(_) => {}
+        Event::Proposed { author, usage, window } => {
+            state.done(*usage);
+            state.at(author, |lane| lane.wrote(0, Step::Checking { round: 0, window: *window }));
+        }
+        Event::AuthorFailed { author, failure } => {
+            state.failed(author, JobKind::Propose, failure, Step::Out);
+        }
+        Event::Checked { author, round, summary } => {
+            state.done(Usage::default());
+            state.at(author, |lane| lane.checked(*round, summary.clone()));
+        }
+        Event::CheckFailed { author, round, failure } => {
+            state.failed(author, JobKind::Check, failure, Step::Checked { round: *round });
+            state.at(author, |lane| lane.checked(*round, CheckSummary::default()));
+        }
+        Event::RingFormed { order } => {
+            state.ring = Some(order.iter().filter_map(|agent| state.seat(agent)).collect());
+        }
+        Event::ReviewRequested { round, author, version, reviewer, window } => {
+            let Some(reviewer) = state.seat(reviewer) else { return };
+            let step = Step::Reviewing { round: *round, reviewer, version: *version, window: *window };
+            state.at(author, |lane| lane.step = step);
+        }
+        Event::Reviewed { round, author, version, reviewer, score, findings, usage } => {
+            state.done(*usage);
+            state.at(author, |lane| {
+                lane.step = Step::Reviewed { round: *round, findings: *findings };
+                lane.scores.push(PeerScore {
+                    reviewer: reviewer.clone(),
+                    version: *version,
+                    score: *score,
+                    findings: *findings,
+                });
+            });
+        }
+        Event::ReviewFailed { round, author, failure, .. } => {
+            let step = Step::Reviewed { round: *round, findings: 0 };
+            state.failed(author, JobKind::Critique, failure, step);
+        }
+        Event::RevisionRequested { round, author, version, window } => {
+            let step = Step::Revising { round: *round, version: *version, window: *window };
+            state.at(author, |lane| lane.step = step);
+        }
+        Event::NothingToRevise { round, author } => {
+            state.at(author, |lane| lane.step = Step::RoundOver { round: *round });
+        }
+        Event::Revised { round, author, usage, window } => {
+            state.done(*usage);
+            let step = Step::Checking { round: *round, window: *window };
+            state.at(author, |lane| lane.wrote(*round, step));
+        }
+        Event::RevisionFailed { round, author, failure } => {
+            let step = Step::RoundOver { round: *round };
+            state.failed(author, JobKind::Revise, failure, step);
+        }
+        Event::RevisionAccepted { round, author } => state.at(author, |lane| lane.settled(*round, true)),
+        Event::RevisionRefused { round, author } => state.at(author, |lane| lane.settled(*round, false)),
+        Event::Ended { at, ending } => state.ended = Some(Ended { at: *at, ending: ending.clone() }),
+    }
+}
+
+impl Deliberation {
+    fn at(&mut self, author: &AgentId, change: impl FnOnce(&mut Lane)) {
+        if let Some(lane) = self.lanes.iter_mut().find(|lane| lane.author == *author) {
+            change(lane);
+        }
+    }
+
+    fn done(&mut self, usage: Usage) {
+        self.jobs.completed += 1;
+        self.usage = self.usage.plus(usage);
+    }
+
+    fn failed(&mut self, author: &AgentId, kind: JobKind, failure: &Failure, step: Step) {
+        self.jobs.failed += 1;
+        self.at(author, |lane| {
+            lane.failures.push((kind, failure.clone()));
+            lane.step = step;
+        });
+    }
+}
+
+impl Lane {
+    fn wrote(&mut self, round: u32, step: Step) {
+        self.versions.push(Version { round, checks: None, accepted: round == 0 });
+        self.step = step;
+    }
+
+    fn checked(&mut self, round: u32, summary: CheckSummary) {
+        if let Some(version) = self.versions.iter_mut().find(|version| version.round == round) {
+            version.checks = Some(summary);
+        }
+        self.step = Step::Checked { round };
+    }
+
+    fn settled(&mut self, round: u32, accepted: bool) {
+        if let Some(version) = self.versions.iter_mut().find(|version| version.round == round) {
+            version.accepted = accepted;
+        }
+        self.step = Step::RoundOver { round };
+    }
+}

@@ -1,0 +1,46 @@
+//! How much time each step of a lane has.
+//!
+//! What is left of a deliberation's time is shared among the steps a lane still has before it, by
+//! weight, so that one silent agent delays a deliberation but cannot use up its time, and what one step
+//! leaves over is the next one's.
+
+use crate::{Deliberation, Timestamp, Window};
+
+const PROPOSE: u64 = 3;
+const CHECK: u64 = 1;
+const REVIEW: u64 = 2;
+const REVISE: u64 = 3;
+const ROUND: u64 = REVIEW + REVISE + CHECK;
+
+/// Per mille of a deliberation's time that its steps share; the rest is there to write the verdict.
+const SHARED_PER_MILLE: u64 = 970;
+
+pub(crate) fn proposal(at: Timestamp, deadline_at: Timestamp, rounds: u32) -> Window {
+    window(at, at, deadline_at, PROPOSE, PROPOSE + CHECK + ROUND * u64::from(rounds))
+}
+
+pub(crate) fn check(state: &Deliberation, round: u32, at: Timestamp) -> Window {
+    step(state, at, CHECK, CHECK + ROUND * rounds_after(state, round))
+}
+
+pub(crate) fn review(state: &Deliberation, round: u32, at: Timestamp) -> Window {
+    step(state, at, REVIEW, ROUND + ROUND * rounds_after(state, round))
+}
+
+pub(crate) fn revision(state: &Deliberation, round: u32, at: Timestamp) -> Window {
+    step(state, at, REVISE, REVISE + CHECK + ROUND * rounds_after(state, round))
+}
+
+fn rounds_after(state: &Deliberation, round: u32) -> u64 {
+    u64::from(state.submission().rounds.saturating_sub(round))
+}
+
+fn step(state: &Deliberation, at: Timestamp, weight: u64, weights_left: u64) -> Window {
+    window(state.opened.at, at, state.opened.deadline_at, weight, weights_left)
+}
+
+fn window(opened: Timestamp, at: Timestamp, deadline: Timestamp, weight: u64, weights_left: u64) -> Window {
+    let end = opened.plus_ms(deadline.ms_since(opened) * SHARED_PER_MILLE / 1000);
+    let share = end.ms_since(at) * weight / weights_left;
+    Window { from: at, until: at.plus_ms(share.max(1)) }
+}
