@@ -1,4 +1,32 @@
 //! The work around the rules: ports, and the parts that move commands, events, jobs and answers
 //! between them.
 
+pub mod announcement;
+mod announcer;
+mod collector;
+mod coordinator;
+mod councils;
+mod dispatcher;
+mod error;
+mod histories;
+mod janitor;
+mod orchestrator;
+mod persist;
 pub mod port;
+mod sweep;
+mod timers;
+mod view;
+
+pub use announcer::Announcer;
+pub use collector::Collector;
+pub use coordinator::{Accepted, Coordinator, Request, Settings};
+pub use councils::{Council, Councils};
+pub use dispatcher::Dispatcher;
+pub use error::{HandleError, chain, rfc3339};
+pub use histories::{Histories, Loaded};
+pub use janitor::{Janitor, Retention};
+pub use persist::persist;
+pub use orchestrator::{OrchestratorSettings, Part, Ports, begin};
+pub use sweep::{Scope, Sweep};
+pub use timers::Timers;
+pub use view::{ResultView, View, generation, report};

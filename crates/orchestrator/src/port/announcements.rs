@@ -19,9 +19,10 @@ pub struct Announcement {
 /// Tells the world.
 #[async_trait]
 pub trait Announcements: Send + Sync {
-    /// Publishes an announcement, which stands for the record at `position`. One with the id of an
-    /// earlier one is not seen twice. When this returns `Ok` it is durable.
-    async fn publish(&self, announcement: Announcement, position: Position) -> Result<(), StoreError>;
+    /// Publishes announcements in their order, each for the record at its position. One with the id of an
+    /// earlier one is not seen twice. When this returns `Ok` all are durable; after an error some may be
+    /// published, the first ones first.
+    async fn publish(&self, announcements: &[(Announcement, Position)]) -> Result<(), StoreError>;
 
     /// The highest position that anything was published for.
     async fn published_to(&self) -> Result<Position, StoreError>;

@@ -1,0 +1,242 @@
+//! The events `deliberation.completed` and `deliberation.failed`, with the keys of the wire.
+
+use std::collections::BTreeMap;
+
+use fleet_deliberation::{AgentId, CheckKind, CheckOutcome, CheckReport, Ending, JobKind, Lane};
+use serde::Serialize;
+
+use crate::port::Announcement;
+use crate::rfc3339;
+use crate::view::{ResultView, View};
+
+/// What is announced of a deliberation that has ended; `None` while it is open.
+#[must_use]
+pub fn of(view: &View) -> Option<Announcement> {
+    let (subject, body) = match outcome(view)? {
+        Outcome::Completed(completed) => ("deliberation.completed", serde_json::to_vec(&completed)),
+        Outcome::Failed(failed) => ("deliberation.failed", serde_json::to_vec(&failed)),
+    };
+    #[expect(clippy::expect_used, reason = "the parts of an announcement are texts and numbers")]
+    let body = body.expect("an announcement can be written");
+    Some(Announcement { id: format!("{}:ended", view.state.id()), subject, body: body.into() })
+}
+
+/// How a deliberation ended, in the words of the wire.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Outcome {
+    /// With a verdict.
+    Completed(Completed),
+    /// Without one.
+    Failed(Failed),
+}
+
+/// The event `deliberation.completed`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Completed {
+    /// The task.
+    pub task_id: String,
+    /// Always `completed`.
+    pub status: &'static str,
+    /// The verdict, best first.
+    pub results: Vec<Ranked>,
+    /// The author of the winning proposal.
+    pub winner_id: String,
+    /// Why it won.
+    pub why: String,
+    /// Agents that gave no proposal.
+    pub failed_agents: Vec<FailedAgent>,
+    /// Agents asked.
+    pub total_agents: usize,
+    /// Agents that proposed.
+    pub successful_responses: usize,
+    /// Agents that did not.
+    pub failed_responses: usize,
+    /// From submission to verdict, in milliseconds.
+    pub duration_ms: u64,
+    /// When, as RFC 3339.
+    pub completed_at: String,
+    /// Tokens of all answers.
+    pub usage: fleet_deliberation::Usage,
+}
+
+/// The event `deliberation.failed`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Failed {
+    /// The task.
+    pub task_id: String,
+    /// `failed` or `timeout`.
+    pub status: &'static str,
+    /// What happened.
+    pub error: String,
+    /// Agents that gave no proposal.
+    pub failed_agents: Vec<FailedAgent>,
+    /// When, as RFC 3339.
+    pub timestamp: String,
+}
+
+/// An agent that gave no proposal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FailedAgent {
+    /// Which agent.
+    pub agent_id: String,
+    /// What happened.
+    pub error: String,
+    /// What kind of fault it was.
+    pub error_type: &'static str,
+}
+
+/// A ranked proposal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Ranked {
+    /// What was proposed.
+    pub proposal: Proposal,
+    /// What the checks found.
+    pub checks: Checks,
+    /// From 0 to 1.
+    pub score: f64,
+    /// From 1.
+    pub rank: u32,
+    /// What the rank rests on.
+    pub basis: String,
+}
+
+/// A proposal.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Proposal {
+    /// Who wrote it.
+    pub author_id: String,
+    /// The author's role.
+    pub author_role: String,
+    /// The text in force.
+    pub content: String,
+    /// When the first version was written, in milliseconds since 1970.
+    pub created_at_ms: u64,
+    /// The texts it replaced, oldest first.
+    pub revisions: Vec<String>,
+    /// The model that wrote it.
+    pub model: String,
+}
+
+/// The check suite: a check that was not run is not there.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Checks {
+    /// The checks that ran, by name.
+    #[serde(flatten)]
+    pub ran: BTreeMap<&'static str, Check>,
+    /// Whether every check of the suite ran and passed.
+    pub all_passed: bool,
+}
+
+/// A check that ran.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// Whether it found nothing.
+    pub passed: bool,
+    /// What was looked at.
+    pub message: String,
+    /// What it found.
+    pub errors: Vec<String>,
+}
+
+/// The outcome of a deliberation that has ended; `None` while it is open.
+#[must_use]
+pub fn outcome(view: &View) -> Option<Outcome> {
+    let state = &view.state;
+    let ended = state.ended.as_ref()?;
+    let task_id = state.id().to_string();
+    let failed_agents: Vec<FailedAgent> = state.lanes.iter().filter_map(failed_agent).collect();
+    let (status, error) = match &ended.ending {
+        Ending::Completed(verdict) => {
+            return Some(Outcome::Completed(Completed {
+                task_id,
+                status: "completed",
+                results: view.results.iter().map(|result| ranked(view, result)).collect(),
+                winner_id: view.winner().map(AgentId::to_string).unwrap_or_default(),
+                why: verdict.why.clone(),
+                total_agents: state.lanes.len(),
+                successful_responses: state.answered() as usize,
+                failed_responses: state.lanes.len() - state.answered() as usize,
+                failed_agents,
+                duration_ms: ended.at.ms_since(state.opened.at),
+                completed_at: rfc3339(ended.at),
+                usage: state.usage,
+            }));
+        }
+        other => (if *other == Ending::TimedOut { "timeout" } else { "failed" }, error_message(view)),
+    };
+    Some(Outcome::Failed(Failed { task_id, status, error, failed_agents, timestamp: rfc3339(ended.at) }))
+}
+
+/// Why a deliberation gave no verdict, in a sentence; empty when it gave one or is still open.
+#[must_use]
+pub fn error_message(view: &View) -> String {
+    let state = &view.state;
+    match state.ended.as_ref().map(|ended| &ended.ending) {
+        None | Some(Ending::Completed(_)) => String::new(),
+        Some(Ending::NoQuorum { answered, quorum }) => {
+            let causes: Vec<String> = state
+                .lanes
+                .iter()
+                .filter_map(failed_agent)
+                .map(|agent| format!("{}: {} ({})", agent.agent_id, agent.error, agent.error_type))
+                .collect();
+            format!(
+                "{answered} of {} agents answered, {quorum} needed; {}",
+                state.lanes.len(),
+                causes.join("; ")
+            )
+        }
+        Some(Ending::TimedOut) => {
+            format!("no verdict within {} s", state.submission().timeout_ms.div_ceil(1000))
+        }
+        Some(Ending::Cancelled { reason }) if reason.is_empty() => "cancelled".to_owned(),
+        Some(Ending::Cancelled { reason }) => format!("cancelled: {reason}"),
+    }
+}
+
+fn failed_agent(lane: &Lane) -> Option<FailedAgent> {
+    let (_, failure) = lane.failures.iter().find(|(kind, _)| *kind == JobKind::Propose)?;
+    Some(FailedAgent {
+        agent_id: lane.author.to_string(),
+        error: failure.message.clone(),
+        error_type: failure.kind.as_str(),
+    })
+}
+
+fn ranked(view: &View, result: &ResultView) -> Ranked {
+    Ranked {
+        proposal: Proposal {
+            author_id: result.ranked.author.to_string(),
+            author_role: view.state.submission().role.to_string(),
+            content: result.generation.text.clone(),
+            created_at_ms: result.created_at.0,
+            revisions: result.earlier.clone(),
+            model: result.generation.model.clone(),
+        },
+        checks: checks(result.checks.as_ref()),
+        score: result.ranked.score,
+        rank: result.ranked.rank,
+        basis: result.ranked.basis.clone(),
+    }
+}
+
+fn checks(report: Option<&CheckReport>) -> Checks {
+    let kinds = [(CheckKind::Policy, "policy"), (CheckKind::Lint, "lint"), (CheckKind::DryRun, "dryrun")];
+    let result = |kind| report.and_then(|report| report.checks.get(&kind));
+    let ran = |(kind, name)| {
+        let result = result(kind)?;
+        let passed = match result.outcome {
+            CheckOutcome::Pass => true,
+            CheckOutcome::Fail => false,
+            CheckOutcome::Error | CheckOutcome::Skipped => return None,
+        };
+        let fault =
+            |f: &fleet_deliberation::Fault| format!("{} {}:{}: {}", f.language, f.line, f.column, f.message);
+        let errors = result.faults.iter().map(fault).collect();
+        Some((name, Check { passed, message: result.message.clone(), errors }))
+    };
+    let all_passed =
+        kinds.iter().all(|(kind, _)| result(*kind).is_some_and(|r| r.outcome == CheckOutcome::Pass));
+    Checks { ran: kinds.into_iter().filter_map(ran).collect(), all_passed }
+}

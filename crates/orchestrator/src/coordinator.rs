@@ -1,0 +1,305 @@
+//! Takes commands, lets the rules decide, stores what they decided.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use fleet_deliberation::{
+    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, Rejection, Submission, Task,
+    Timestamp,
+};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use crate::histories::{Histories, Loaded};
+use crate::port::{Answers, Clock, Entropy, Listing, StoreError};
+use crate::view::{self, View};
+use crate::{Councils, HandleError, rfc3339};
+
+/// How often a decision is taken anew when the history has moved on in between.
+const CONFLICTS_MAX: usize = 16;
+
+/// What the coordinator goes by where a request does not say.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Rounds of review.
+    pub rounds: u32,
+    /// Agents that must have answered.
+    pub quorum: u32,
+    /// The longest a deliberation may take, in milliseconds.
+    pub timeout_ms: u64,
+    /// How many deliberations may be under way at once.
+    pub in_flight_max: usize,
+    /// How long a result is served after the end, in milliseconds.
+    pub served_ms: u64,
+    /// How many deliberations are kept in memory.
+    pub cached_max: NonZeroUsize,
+}
+
+/// A task as a client submits it. What is `None` was not said.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct Request {
+    /// The id, if the client chose one.
+    #[serde(skip)]
+    pub id: Option<DeliberationId>,
+    /// The task.
+    pub task: Task,
+    /// The council's role.
+    pub role: String,
+    /// Rounds of review.
+    pub rounds: Option<u32>,
+    /// Agents at work.
+    pub agents: Option<u32>,
+    /// The longest it may take, in milliseconds.
+    pub timeout_ms: Option<u64>,
+    /// Who submits it, as far as the edge knows.
+    #[serde(skip)]
+    pub submitter: String,
+}
+
+/// A submission that was accepted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Accepted {
+    /// Its id.
+    pub id: DeliberationId,
+    /// The agents that work on it.
+    pub agents: Vec<AgentId>,
+}
+
+/// Takes commands.
+pub struct Coordinator {
+    histories: Arc<Histories>,
+    answers: Arc<dyn Answers>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    councils: Councils,
+    settings: Settings,
+    in_flight: AtomicUsize,
+}
+
+impl Coordinator {
+    /// A coordinator over these parts.
+    #[must_use]
+    pub fn new(
+        histories: Arc<Histories>,
+        answers: Arc<dyn Answers>,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        councils: Councils,
+        settings: Settings,
+    ) -> Coordinator {
+        let in_flight = AtomicUsize::new(0);
+        Coordinator { histories, answers, clock, entropy, councils, settings, in_flight }
+    }
+
+    /// The histories behind.
+    pub fn histories(&self) -> &Arc<Histories> {
+        &self.histories
+    }
+
+    /// The deliberations that the log holds open. Admission goes by their number from here on: what was
+    /// counted before may be off by decisions whose outcome was not known.
+    pub async fn count_open(&self) -> Result<Vec<DeliberationId>, StoreError> {
+        let open = self.histories.store().histories(Listing::Open).await?;
+        let ids: Vec<DeliberationId> = open.iter().filter_map(|info| info.id.as_deliberation()).collect();
+        self.in_flight.store(ids.len(), Ordering::Relaxed);
+        Ok(ids)
+    }
+
+    /// How many deliberations are under way.
+    pub fn in_flight(&self) -> usize {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// The councils there are.
+    pub fn councils(&self) -> &Councils {
+        &self.councils
+    }
+
+    /// Opens a deliberation. Its id is given back once its first record is durable. The same request
+    /// under the same id is accepted again and changes nothing.
+    pub async fn submit(&self, request: Request) -> Result<Accepted, HandleError> {
+        let submission = self.submission(request)?;
+        let id = submission.id.clone();
+        if let Some(known) = self.histories.load(&id).await? {
+            return self.submitted_again(&known, submission);
+        }
+        let room = self.room()?;
+        let agents = submission.members.iter().map(|member| member.agent.clone()).collect();
+        let at = self.clock.now();
+        let mut decision = Decision::default();
+        decision.take(Command::Submit { submission: Box::new(submission.clone()), at })?;
+        match self.histories.commit(None, decision, at).await {
+            Ok(_) => {
+                room.keep();
+                Ok(Accepted { id, agents })
+            }
+            // Somebody else submitted it in the same moment.
+            Err(StoreError::Conflict) => match self.histories.refresh(&id).await? {
+                Some(known) => self.submitted_again(&known, submission),
+                None => Err(StoreError::Conflict.into()),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Brings commands before the rules and stores what they decide, as one record; nothing is stored
+    /// when they decide nothing.
+    pub async fn handle(
+        &self,
+        id: &DeliberationId,
+        commands: &[Command],
+    ) -> Result<Arc<Loaded>, HandleError> {
+        let mut loaded = self.known(id).await?;
+        for _ in 0..CONFLICTS_MAX {
+            let at = self.clock.now();
+            let mut decision = Decision::on(Some(loaded.state.clone()));
+            for command in commands {
+                decision.take(command.clone())?;
+            }
+            if decision.events.is_empty() {
+                return Ok(loaded);
+            }
+            match self.histories.commit(Some(&loaded), decision, at).await {
+                Ok(now) => {
+                    if now.state.ended.is_some() {
+                        self.left();
+                    }
+                    return Ok(now);
+                }
+                Err(StoreError::Conflict) => {
+                    let fresh = self.histories.refresh(id).await?;
+                    loaded = fresh.ok_or_else(|| Rejection::Unknown(id.clone()))?;
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(StoreError::Conflict.into())
+    }
+
+    /// Ends a deliberation without a verdict; one that has ended stays as it is.
+    pub async fn cancel(&self, id: &DeliberationId, reason: String) -> Result<Arc<Loaded>, HandleError> {
+        let at = self.clock.now();
+        self.handle(id, &[Command::Cancel { reason, at }]).await
+    }
+
+    /// A deliberation with the texts of its results, as long as it is served.
+    pub async fn view(&self, id: &DeliberationId) -> Result<View, HandleError> {
+        let loaded = self.known(id).await?;
+        if let Some(Ended { at, .. }) = &loaded.state.ended
+            && self.clock.now() > at.plus_ms(self.settings.served_ms)
+        {
+            return Err(HandleError::NoLongerServed {
+                id: id.clone(),
+                ended_at: rfc3339(*at),
+                served_s: self.settings.served_ms / 1000,
+            });
+        }
+        Ok(view::of(&loaded.state, &*self.answers).await?)
+    }
+
+    /// Follows a deliberation.
+    pub async fn watch(&self, id: &DeliberationId) -> Result<watch::Receiver<Arc<Loaded>>, HandleError> {
+        let receiver = self.histories.watch(id).await?;
+        receiver.ok_or_else(|| Rejection::Unknown(id.clone()).into())
+    }
+
+    /// Waits until a deliberation has ended, or until `moment`.
+    pub async fn ended(&self, id: &DeliberationId, moment: Timestamp) -> Result<(), HandleError> {
+        let mut watched = self.watch(id).await?;
+        tokio::select! {
+            biased;
+            // The sender goes only with the coordinator; then there is nothing to wait for.
+            _ = watched.wait_for(|loaded| loaded.state.ended.is_some()) => {}
+            () = self.clock.sleep_until(moment) => {}
+        }
+        Ok(())
+    }
+
+    /// The deliberations that were opened last, newest first.
+    pub async fn newest(&self, limit: usize) -> Result<Vec<Arc<Loaded>>, HandleError> {
+        let mut newest = Vec::new();
+        for info in self.histories.store().histories(Listing::Newest { limit }).await? {
+            if let Some(id) = info.id.as_deliberation()
+                && let Some(loaded) = self.histories.load(&id).await?
+            {
+                newest.push(loaded);
+            }
+        }
+        Ok(newest)
+    }
+
+    async fn known(&self, id: &DeliberationId) -> Result<Arc<Loaded>, HandleError> {
+        let loaded = self.histories.load(id).await?;
+        loaded.ok_or_else(|| Rejection::Unknown(id.clone()).into())
+    }
+
+    fn submission(&self, request: Request) -> Result<Submission, HandleError> {
+        let council = self.councils.get(&request.role)?;
+        let agents = request.agents.map_or(council.agents.len(), |n| n as usize);
+        // The rules name the bound; the list must not grow beyond it before they do.
+        let members = council
+            .members(agents.min(AGENTS_MAX + 1))
+            .map_err(|error| Rejection::Malformed { field: "role".into(), reason: error.to_string() })?;
+        #[expect(clippy::expect_used, reason = "a request holds only what JSON can hold, with text as keys")]
+        let content = serde_json::to_vec(&request).expect("a request can be written");
+        let id = match request.id {
+            Some(id) => id,
+            None => DeliberationId::new(&self.entropy.id()).map_err(|error| Rejection::Malformed {
+                field: "task_id".into(),
+                reason: error.to_string(),
+            })?,
+        };
+        Ok(Submission {
+            id,
+            task: request.task,
+            role: council.role.clone(),
+            rounds: request.rounds.unwrap_or(self.settings.rounds),
+            quorum: self.settings.quorum.min(u32::try_from(members.len()).unwrap_or(u32::MAX)).max(1),
+            members,
+            timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),
+            fingerprint: Digest::of(&content).to_string(),
+            submitter: request.submitter,
+        })
+    }
+
+    fn submitted_again(&self, known: &Loaded, submission: Submission) -> Result<Accepted, HandleError> {
+        let mut decision = Decision::on(Some(known.state.clone()));
+        decision.take(Command::Submit { submission: Box::new(submission), at: self.clock.now() })?;
+        let agents = known.state.lanes.iter().map(|lane| lane.author.clone()).collect();
+        Ok(Accepted { id: known.state.id().clone(), agents })
+    }
+
+    /// A place among those under way, given back unless it is kept.
+    fn room(&self) -> Result<Room<'_>, HandleError> {
+        let limit = self.settings.in_flight_max;
+        let room = Room { coordinator: Some(self) };
+        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(HandleError::Busy { limit, retry_after_ms: 1000 });
+        }
+        Ok(room)
+    }
+
+    fn left(&self) {
+        let _ =
+            self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(1)));
+    }
+}
+
+struct Room<'a> {
+    coordinator: Option<&'a Coordinator>,
+}
+
+impl Room<'_> {
+    fn keep(mut self) {
+        self.coordinator = None;
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        if let Some(coordinator) = self.coordinator {
+            coordinator.left();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Why the work could not do what was asked, by what the caller can do about it.
+
+use fleet_deliberation::{DeliberationId, Rejection, Role, Timestamp};
+
+use crate::port::StoreError;
+
+/// Why a command was not carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum HandleError {
+    /// The rules refused it: change the command.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// There is no such council: use one of those that exist.
+    #[error("there is no council of role {role}; councils exist for {}", join(.existing))]
+    NoCouncil {
+        /// The role that was asked for.
+        role: String,
+        /// The roles that have a council.
+        existing: Vec<Role>,
+    },
+    /// The result is not served any more: it can still be found in the history, for a while.
+    #[error("deliberation {id} ended at {ended_at}; its result was served for {served_s} s after that")]
+    NoLongerServed {
+        /// Which deliberation.
+        id: DeliberationId,
+        /// When it ended, as RFC 3339.
+        ended_at: String,
+        /// How long results are served, in seconds.
+        served_s: u64,
+    },
+    /// As many deliberations are under way as may be: come back later.
+    #[error("{limit} deliberations are under way, which is the limit (in_flight_max); try again later")]
+    Busy {
+        /// The limit.
+        limit: usize,
+        /// A good moment to come back, in milliseconds from now.
+        retry_after_ms: u64,
+    },
+    /// The log could not be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+fn join(roles: &[Role]) -> String {
+    roles.iter().map(Role::as_str).collect::<Vec<_>>().join(", ")
+}
+
+/// A moment as RFC 3339 text with milliseconds, in UTC.
+#[must_use]
+pub fn rfc3339(moment: Timestamp) -> String {
+    let ms = i64::try_from(moment.0).unwrap_or(i64::MAX);
+    let moment = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
+    format!("{moment:.3}")
+}
+
+/// An error with all its causes in one line, for the one place where it is logged.
+#[must_use]
+pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut line = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let next = error.to_string();
+        // A transparent error repeats its source.
+        if !line.ends_with(&next) {
+            line.push_str(": ");
+            line.push_str(&next);
+        }
+        cause = error.source();
+    }
+    line
+}

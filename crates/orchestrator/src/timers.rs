@@ -1,0 +1,154 @@
+//! Gives up what is overdue. The rules say when that is and what follows.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use fleet_deliberation::{Command, DeliberationId, Timestamp};
+use futures_util::StreamExt as _;
+use tokio_util::sync::CancellationToken;
+
+use crate::histories::Histories;
+use crate::persist::persist;
+use crate::port::{Clock, Listing, Position, StoreError, Stored};
+use crate::{Coordinator, HandleError, chain};
+
+/// How many records are taken at once.
+const BATCH_MAX: usize = 512;
+/// How many deliberations are expired at once.
+const EXPIRIES_MAX: usize = 64;
+/// When a deliberation that could not be expired is tried again, in milliseconds.
+const AGAIN_MS: u64 = 1_000;
+
+/// Keeps the deadline of every open deliberation and issues the expiry when it comes.
+pub struct Timers {
+    histories: Arc<Histories>,
+    coordinator: Arc<Coordinator>,
+    clock: Arc<dyn Clock>,
+}
+
+/// Deadlines by time and by deliberation.
+#[derive(Default)]
+struct Agenda {
+    by_time: BTreeSet<(Timestamp, DeliberationId)>,
+    by_id: BTreeMap<DeliberationId, Timestamp>,
+}
+
+impl Timers {
+    /// Timers for the deliberations in `histories`.
+    #[must_use]
+    pub fn new(histories: Arc<Histories>, coordinator: Arc<Coordinator>, clock: Arc<dyn Clock>) -> Timers {
+        Timers { histories, coordinator, clock }
+    }
+
+    /// Watches over what is open, and over the records behind `from`, until told to stop.
+    pub async fn run(self, from: Position, stop: CancellationToken) {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => {}
+            () = self.follow(from) => {}
+        }
+    }
+
+    async fn follow(&self, mut place: Position) {
+        let mut agenda = Agenda::default();
+        let listing = || self.histories.store().histories(Listing::Open);
+        for info in persist(&*self.clock, "listing open deliberations", listing).await {
+            if let Some(id) = info.id.as_deliberation() {
+                self.note(&mut agenda, id).await;
+            }
+        }
+        loop {
+            let next = agenda.by_time.first().map_or(Timestamp(u64::MAX), |(moment, _)| *moment);
+            let tail = || self.histories.store().tail(place, BATCH_MAX);
+            let records = tokio::select! {
+                biased;
+                () = self.clock.sleep_until(next) => Vec::new(),
+                records = persist(&*self.clock, "reading the log for deadlines", tail) => records,
+            };
+            if records.is_empty() {
+                self.expire(&mut agenda).await;
+                continue;
+            }
+            place = records.last().map_or(place, |stored| stored.position);
+            self.take(&mut agenda, records).await;
+        }
+    }
+
+    async fn take(&self, agenda: &mut Agenda, records: Vec<Stored>) {
+        // The last record of each deliberation is the one that counts.
+        let ids = records.iter().filter_map(|s| Some((s.history.as_deliberation()?, s.entry.ends)));
+        for (id, ends) in ids.collect::<BTreeMap<_, _>>() {
+            if ends {
+                agenda.set(id, None);
+            } else {
+                self.note(agenda, id).await;
+            }
+        }
+    }
+
+    async fn note(&self, agenda: &mut Agenda, id: DeliberationId) {
+        match self.histories.load(&id).await {
+            Ok(loaded) => agenda.set(id, loaded.and_then(|loaded| loaded.state.next_deadline())),
+            Err(StoreError::Corrupt(at, cause)) => {
+                let error = StoreError::Corrupt(at, cause);
+                tracing::error!(deliberation.id = %id, error = chain(&error), "a history cannot be read");
+            }
+            // It may be readable later; its deadline is not known, so look soon.
+            Err(_) => agenda.set(id, Some(self.clock.now().plus_ms(AGAIN_MS))),
+        }
+    }
+
+    async fn expire(&self, agenda: &mut Agenda) {
+        let now = self.clock.now();
+        let mut due = Vec::new();
+        while let Some((moment, id)) = agenda.by_time.first().cloned() {
+            if moment > now {
+                break;
+            }
+            agenda.set(id.clone(), None);
+            due.push(id);
+        }
+        let expired: Vec<(DeliberationId, Option<Timestamp>)> = futures_util::stream::iter(due)
+            .map(|id| async move {
+                let next = self.expire_one(&id, now).await;
+                (id, next)
+            })
+            .buffer_unordered(EXPIRIES_MAX)
+            .collect()
+            .await;
+        for (id, next) in expired {
+            agenda.set(id, next);
+        }
+    }
+
+    async fn expire_one(&self, id: &DeliberationId, at: Timestamp) -> Option<Timestamp> {
+        match self.coordinator.handle(id, &[Command::Expire { at }]).await {
+            Ok(loaded) => loaded.state.next_deadline(),
+            Err(HandleError::Store(StoreError::Conflict | StoreError::Full | StoreError::Unavailable(_))) => {
+                Some(self.clock.now().plus_ms(AGAIN_MS))
+            }
+            Err(error) => {
+                tracing::error!(deliberation.id = %id, error = chain(&error), "could not be expired");
+                None
+            }
+        }
+    }
+}
+
+impl Agenda {
+    fn set(&mut self, id: DeliberationId, moment: Option<Timestamp>) {
+        let before = match moment {
+            Some(moment) => self.by_id.insert(id.clone(), moment),
+            None => self.by_id.remove(&id),
+        };
+        if before == moment {
+            return;
+        }
+        if let Some(before) = before {
+            self.by_time.remove(&(before, id.clone()));
+        }
+        if let Some(moment) = moment {
+            self.by_time.insert((moment, id));
+        }
+    }
+}
