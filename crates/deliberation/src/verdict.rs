@@ -169,3 +169,12 @@ fn words(ranked: &Ranked) -> &'static str {
         Standing::Failed => "failed its checks",
     }
 }
+
+impl Deliberation {
+    /// The verdict over the proposals as they stand, whether or not it has ended: replaying a history
+    /// to its last record gives the verdict of that record.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        of(self)
+    }
+}

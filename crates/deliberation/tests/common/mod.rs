@@ -1,0 +1,121 @@
+//! Words for histories and commands.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::allow_attributes,
+    reason = "each test file uses some of them"
+)]
+
+use fleet_deliberation::{
+    AgentId, CheckKind, CheckOutcome, CheckSummary, Command, DeliberationId, Event, Failure, FailureKind,
+    JobId, JobKind, Member, Profile, Report, Role, Submission, Tally, Task, Timestamp, Usage, decide, replay,
+};
+
+pub const AT: Timestamp = Timestamp(1_000_000);
+
+pub struct Council {
+    pub agents: Vec<&'static str>,
+    pub task: Task,
+    pub rounds: u32,
+    pub quorum: u32,
+    pub timeout_ms: u64,
+    pub fingerprint: &'static str,
+}
+
+impl Council {
+    pub fn of<const N: usize>(agents: [&'static str; N]) -> Council {
+        let task = Task { description: "sort a list".into(), ..Task::default() };
+        Council {
+            agents: agents.into(),
+            task,
+            rounds: 0,
+            quorum: 1,
+            timeout_ms: 100_000,
+            fingerprint: "same",
+        }
+    }
+
+    pub fn rounds(self, rounds: u32) -> Council {
+        Council { rounds, ..self }
+    }
+
+    pub fn id(&self) -> DeliberationId {
+        DeliberationId::new("t").unwrap()
+    }
+
+    pub fn submission(&self) -> Submission {
+        let profile = Profile { name: "p".into(), model: "m".into(), temperature: 0.7, tokens_max: 10 };
+        let member = |name: &&str| Member { agent: AgentId::new(name).unwrap(), profile: profile.clone() };
+        Submission {
+            id: self.id(),
+            task: self.task.clone(),
+            role: Role::new("DEV").unwrap(),
+            members: self.agents.iter().map(member).collect(),
+            rounds: self.rounds,
+            quorum: self.quorum,
+            timeout_ms: self.timeout_ms,
+            fingerprint: self.fingerprint.into(),
+            submitter: String::new(),
+        }
+    }
+
+    pub fn submit(&self) -> Command {
+        Command::Submit { submission: Box::new(self.submission()), at: AT }
+    }
+
+    pub fn job(&self, author: &str, round: u32, kind: JobKind) -> JobId {
+        JobId { deliberation: self.id(), round, kind, subject: AgentId::new(author).unwrap() }
+    }
+
+    /// The author's text of a version is there.
+    pub fn text(&self, author: &str, version: u32) -> Command {
+        let kind = if version == 0 { JobKind::Propose } else { JobKind::Revise };
+        Command::Take { job: self.job(author, version, kind), report: text(), at: AT }
+    }
+
+    pub fn checked(&self, author: &str, version: u32, outcome: CheckOutcome, faults: u32) -> Command {
+        Command::Take {
+            job: self.job(author, version, JobKind::Check),
+            report: report(outcome, faults),
+            at: AT,
+        }
+    }
+
+    pub fn reviewed(&self, author: &str, round: u32, score: f64, findings: u32) -> Command {
+        let report = Report::Review { score, findings, usage: Usage::default() };
+        Command::Take { job: self.job(author, round, JobKind::Critique), report, at: AT }
+    }
+
+    pub fn failed(&self, author: &str, round: u32, kind: JobKind) -> Command {
+        let failure = Failure { kind: FailureKind::Server, message: "500".into(), attempts: 3 };
+        Command::Take { job: self.job(author, round, kind), report: Report::Failed(failure), at: AT }
+    }
+}
+
+pub fn text() -> Report {
+    Report::Text { usage: Usage { prompt_tokens: 10, completion_tokens: 20, estimated: false } }
+}
+
+pub fn report(outcome: CheckOutcome, faults: u32) -> Report {
+    Report::Checks(CheckSummary([(CheckKind::Lint, Tally { outcome, faults })].into()))
+}
+
+/// The events that opening and then `commands` lead to.
+pub fn history(council: &Council, commands: impl IntoIterator<Item = Command>) -> Vec<Event> {
+    let mut events = decide(None, council.submit()).unwrap();
+    for command in commands {
+        let state = replay(&events);
+        events.extend(decide(state.as_ref(), command).unwrap());
+    }
+    events
+}
+
+/// Given a history and a command, these kinds of events follow. Gives the events.
+pub fn check(history: &[Event], command: Command, expected: &[&str]) -> Vec<Event> {
+    let state = replay(history);
+    let events = decide(state.as_ref(), command.clone()).unwrap();
+    let kinds: Vec<&str> = events.iter().map(Event::kind).collect();
+    assert_eq!(kinds, expected, "after {command:?}");
+    events
+}

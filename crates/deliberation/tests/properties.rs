@@ -1,0 +1,218 @@
+//! What always holds, whatever happens to a deliberation and in whatever order.
+
+#![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "tests")]
+
+mod common;
+
+use common::{AT, Council};
+use fleet_deliberation::{
+    CheckOutcome, Command, Decision, Deliberation, Ending, Event, Failure, FailureKind, JobId, JobKind,
+    Record, Report, Standing, Status, Usage, decide, evolve, jobs_after, replay,
+};
+use proptest::prelude::*;
+
+/// Something that happens: which outstanding job is answered, and how; or time goes by.
+#[derive(Debug, Clone)]
+enum Happening {
+    Answer { which: usize, how: How, twice: bool },
+    Time { ms: u64 },
+}
+
+#[derive(Debug, Clone, Copy)]
+struct How {
+    fails: bool,
+    outcome: CheckOutcome,
+    faults: u32,
+    score: f64,
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let outcome = prop_oneof![
+        Just(CheckOutcome::Pass),
+        Just(CheckOutcome::Fail),
+        Just(CheckOutcome::Error),
+        Just(CheckOutcome::Skipped),
+    ];
+    let how = (prop::bool::weighted(0.15), outcome, 0u32..4, 0.0f64..=1.0)
+        .prop_map(|(fails, outcome, faults, score)| How { fails, outcome, faults, score });
+    prop_oneof![
+        9 => (any::<prop::sample::Index>(), how, any::<bool>())
+            .prop_map(|(which, how, twice)| Happening::Answer { which: which.index(64), how, twice }),
+        1 => (0u64..20_000).prop_map(|ms| Happening::Time { ms }),
+    ]
+}
+
+fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
+    let failure = || Failure { kind: FailureKind::Server, message: "500".into(), attempts: 3 };
+    let report = match job.kind {
+        _ if how.fails => Report::Failed(failure()),
+        JobKind::Propose | JobKind::Revise => common::text(),
+        JobKind::Check => common::report(how.outcome, how.faults),
+        JobKind::Critique => {
+            Report::Review { score: how.score, findings: how.faults, usage: Usage::default() }
+        }
+    };
+    Command::Take { job: job.clone(), report, at }
+}
+
+/// Lets `happenings` happen, and then time go by until the end.
+fn lived(agents: usize, rounds: u32, happenings: &[Happening]) -> (Vec<Command>, Vec<Event>, Deliberation) {
+    let names = ["a", "b", "c", "d", "e"];
+    let council = Council { agents: names[..agents].into(), rounds, ..Council::of([]) };
+    let mut commands = vec![council.submit()];
+    let mut events = decide(None, council.submit()).unwrap();
+    let mut state = replay(&events).unwrap();
+    let mut now = AT;
+    let mut happenings = happenings.iter();
+    while state.ended.is_none() {
+        let outstanding: Vec<JobId> = state.outstanding().map(|(job, _)| job).collect();
+        let happens = match happenings.next() {
+            Some(Happening::Answer { which, how, twice }) => {
+                let command = answer(&outstanding[which % outstanding.len()], *how, now);
+                if *twice { vec![command.clone(), command] } else { vec![command] }
+            }
+            Some(Happening::Time { ms }) => {
+                now = now.plus_ms(*ms);
+                vec![Command::Expire { at: now }]
+            }
+            None => {
+                now = state.next_deadline().unwrap().max(now);
+                vec![Command::Expire { at: now }]
+            }
+        };
+        for command in happens {
+            let more = decide(Some(&state), command.clone()).unwrap();
+            state = more.iter().fold(Some(state), evolve).unwrap();
+            events.extend(more);
+            commands.push(command);
+        }
+    }
+    (commands, events, state)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn every_deliberation_ends_once_and_replays(
+        agents in 1usize..=5, rounds in 0u32..=3, happenings in prop::collection::vec(happening(), 0..80)
+    ) {
+        let (_, events, state) = lived(agents, rounds, &happenings);
+        let ends = events.iter().filter(|event| matches!(event, Event::Ended { .. })).count();
+        prop_assert_eq!(ends, 1);
+        prop_assert_eq!(events.last().map(Event::kind), Some("ended"));
+        prop_assert_eq!(replay(&events), Some(state));
+    }
+
+    #[test]
+    fn jobs_are_asked_for_once_and_only_awaited_ones_count(
+        agents in 1usize..=5, rounds in 0u32..=3, happenings in prop::collection::vec(happening(), 0..80)
+    ) {
+        let (_, events, state) = lived(agents, rounds, &happenings);
+        let id = state.id().clone();
+        let jobs: Vec<JobId> = events.iter().flat_map(|event| jobs_after(&id, event)).collect();
+        let mut distinct = jobs.clone();
+        distinct.sort();
+        distinct.dedup();
+        prop_assert_eq!(distinct.len(), jobs.len());
+        // Whatever is asked for is awaited right after, with an assignment to do it by.
+        let mut so_far = None;
+        for event in &events {
+            so_far = evolve(so_far, event);
+            let known = so_far.as_ref().unwrap();
+            for job in jobs_after(&id, event) {
+                prop_assert!(known.assignment(&job).is_some(), "{} is asked for and not awaited", job);
+            }
+            for (job, _) in known.outstanding() {
+                prop_assert!(jobs.contains(&job), "{} is awaited and was not asked for", job);
+            }
+        }
+    }
+
+    #[test]
+    fn one_decision_over_many_commands_is_the_same_as_many_decisions(
+        agents in 1usize..=4, rounds in 0u32..=2, happenings in prop::collection::vec(happening(), 0..60)
+    ) {
+        let (commands, events, _) = lived(agents, rounds, &happenings);
+        let mut decision = Decision::default();
+        for command in commands {
+            decision.take(command).unwrap();
+        }
+        prop_assert_eq!(decision.events, events);
+    }
+
+    #[test]
+    fn a_verdict_ranks_every_proposal_by_its_rule(
+        agents in 1usize..=5, rounds in 0u32..=3, happenings in prop::collection::vec(happening(), 20..120)
+    ) {
+        let (_, _, state) = lived(agents, rounds, &happenings);
+        let Some(Ending::Completed(verdict)) = state.ended.as_ref().map(|ended| ended.ending.clone()) else {
+            prop_assert_ne!(state.status(), Status::Completed);
+            return Ok(());
+        };
+        prop_assert_eq!(verdict.ranking.len(), state.answered() as usize);
+        for (place, ranked) in (1..).zip(&verdict.ranking) {
+            prop_assert_eq!(ranked.rank, place);
+            prop_assert!((0.0..=1.0).contains(&ranked.score));
+        }
+        for pair in verdict.ranking.windows(2) {
+            prop_assert!(pair[0].standing >= pair[1].standing);
+            prop_assert!(pair[0].score >= pair[1].score);
+        }
+        let passed = verdict.ranking.iter().any(|ranked| ranked.standing == Standing::Passed);
+        prop_assert!(!passed || verdict.winner().unwrap().standing == Standing::Passed);
+    }
+
+    #[test]
+    fn evidence_against_a_proposal_never_raises_its_rank(
+        agents in 2usize..=5, outcomes in prop::collection::vec(0usize..3, 5), victim in 0usize..5
+    ) {
+        let victim = victim % agents;
+        let names = ["a", "b", "c", "d", "e"];
+        let rank = |spoilt: bool| {
+            let council = Council { agents: names[..agents].into(), ..Council::of([]) };
+            let mut commands = vec![];
+            for (seat, name) in council.agents.iter().enumerate() {
+                let outcome = [CheckOutcome::Pass, CheckOutcome::Skipped, CheckOutcome::Fail][outcomes[seat]];
+                let outcome = if spoilt && seat == victim { CheckOutcome::Fail } else { outcome };
+                commands.extend([council.text(name, 0), council.checked(name, 0, outcome, 1)]);
+            }
+            let state = replay(&common::history(&council, commands)).unwrap();
+            let verdict = state.verdict();
+            verdict.ranking.iter().find(|ranked| ranked.author.as_str() == names[victim]).unwrap().rank
+        };
+        prop_assert!(rank(true) >= rank(false));
+    }
+
+    #[test]
+    fn records_read_back_as_they_were_written(
+        agents in 1usize..=3, rounds in 0u32..=2, happenings in prop::collection::vec(happening(), 0..60)
+    ) {
+        let (_, events, _) = lived(agents, rounds, &happenings);
+        let record = Record::new(AT, fleet_deliberation::Digest::of(b"before"), events);
+        let bytes = record.encode();
+        let back = Record::decode(&bytes).unwrap();
+        prop_assert_eq!(back.encode(), bytes);
+        prop_assert_eq!(back, record);
+    }
+
+    #[test]
+    fn no_bytes_make_a_record_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = Record::decode(&bytes);
+    }
+
+    #[test]
+    fn a_job_id_reads_back_whatever_its_parts_are(
+        deliberation in "[^\\s\\p{C}]{1,40}", subject in "[^\\s\\p{C}]{1,40}", round in any::<u32>()
+    ) {
+        let job = JobId {
+            deliberation: fleet_deliberation::DeliberationId::new(&deliberation).unwrap(),
+            round,
+            kind: JobKind::Critique,
+            subject: fleet_deliberation::AgentId::new(&subject).unwrap(),
+        };
+        let text = job.to_string();
+        prop_assert_eq!(text.matches('/').count(), 3);
+        prop_assert_eq!(text.parse::<JobId>().unwrap(), job);
+    }
+}

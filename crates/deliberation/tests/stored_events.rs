@@ -1,0 +1,70 @@
+//! Stored events stay readable: the form of every event, as records of this version hold it.
+
+#![allow(clippy::unwrap_used, clippy::allow_attributes, reason = "tests")]
+
+mod common;
+
+use common::{AT, Council};
+use fleet_deliberation::{
+    CheckOutcome::{Fail, Pass},
+    Command, Digest, Event, JobKind, Record, RecordError, replay,
+};
+
+/// A history in which every kind of event occurs.
+fn every_kind() -> Vec<Event> {
+    let council = Council::of(["a", "b", "c"]).rounds(2);
+    let mut events = common::history(
+        &council,
+        [
+            council.text("a", 0),
+            council.checked("a", 0, Pass, 0),
+            council.text("b", 0),
+            council.failed("b", 0, JobKind::Check),
+            council.failed("c", 0, JobKind::Propose),
+            council.reviewed("a", 1, 0.75, 1),
+            council.text("a", 1),
+            council.checked("a", 1, Fail, 2),
+            council.failed("b", 1, JobKind::Critique),
+            council.reviewed("b", 2, 0.25, 1),
+            council.text("b", 2),
+            council.checked("b", 2, Pass, 0),
+            council.reviewed("a", 2, 0.5, 3),
+            council.failed("a", 2, JobKind::Revise),
+        ],
+    );
+    for reason in
+        [Command::Cancel { reason: "enough".into(), at: AT }, Command::Expire { at: AT.plus_ms(100_000) }]
+    {
+        let open = replay(events.iter().take(1));
+        events.extend(fleet_deliberation::decide(open.as_ref(), reason).unwrap());
+    }
+    events
+}
+
+#[test]
+fn every_event_is_stored_in_this_form() {
+    let events = every_kind();
+    let mut kinds: Vec<&str> = events.iter().map(Event::kind).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    assert_eq!(kinds.len(), 16, "a kind of event is missing here: {kinds:?}");
+    let record = Record::new(AT, Digest::of(b"the record before"), events);
+    let stored: serde_json::Value = serde_json::from_slice(&record.encode()).unwrap();
+    insta::assert_json_snapshot!("record_v1", stored);
+}
+
+#[test]
+fn records_of_form_1_can_be_read() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots/stored_events__record_v1.snap");
+    let stored = std::fs::read_to_string(path).unwrap();
+    let (_, json) = stored.trim_start_matches("---").split_once("---").unwrap();
+    let record = Record::decode(json.as_bytes()).unwrap();
+    assert_eq!(record.events, every_kind());
+}
+
+#[test]
+fn a_record_of_a_later_form_says_so() {
+    let later = br#"{"schema":2,"at":0,"previous":"","events":[{"type":"unheard_of"}]}"#;
+    assert!(matches!(Record::decode(later), Err(RecordError::Newer { found: 2 })));
+    assert!(matches!(Record::decode(b"{}"), Err(RecordError::Unreadable(_))));
+}
