@@ -80,10 +80,9 @@ impl Default for Settings {
 }
 
 /// A server that runs until it is dropped.
-#[derive(Debug)]
 pub struct Scripted {
     address: SocketAddr,
-    ledger: Arc<Ledger>,
+    shared: Arc<Shared>,
     task: JoinHandle<()>,
 }
 
@@ -98,8 +97,7 @@ impl Scripted {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared::new(settings, script));
-        let ledger = shared.ledger.clone();
-        Ok(Scripted { address, ledger, task: tokio::spawn(accept(listener, shared)) })
+        Ok(Scripted { address, task: tokio::spawn(accept(listener, shared.clone())), shared })
     }
 
     /// Where the server is, such as `http://127.0.0.1:40000`.
@@ -117,7 +115,13 @@ impl Scripted {
     /// The calls so far, if the ledger is kept in memory.
     #[must_use]
     pub fn calls(&self) -> Vec<Entry> {
-        self.ledger.entries()
+        self.shared.ledger.entries()
+    }
+
+    /// How many connections were made so far.
+    #[must_use]
+    pub fn connections(&self) -> u64 {
+        self.shared.connections.load(Ordering::Relaxed)
     }
 }
 
@@ -138,6 +142,7 @@ struct Shared {
     authorization: Option<HeaderValue>,
     ledger: Arc<Ledger>,
     calls: AtomicU64,
+    connections: AtomicU64,
 }
 
 impl Shared {
@@ -151,6 +156,7 @@ impl Shared {
                 .and_then(|key| HeaderValue::from_str(&format!("Bearer {key}")).ok()),
             ledger: Arc::new(settings.ledger),
             calls: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
         }
     }
 }
@@ -161,7 +167,10 @@ async fn accept(listener: TcpListener, shared: Arc<Shared>) {
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => drop(connections.spawn(connection(stream, shared.clone()))),
+                Ok((stream, _)) => {
+                    shared.connections.fetch_add(1, Ordering::Relaxed);
+                    connections.spawn(connection(stream, shared.clone()));
+                }
                 // Out of file descriptors, most likely: some are given back soon.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
             },

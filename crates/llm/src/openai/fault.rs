@@ -106,7 +106,7 @@ fn words(text: &str, server: &Server, request: Option<&ModelRequest>) -> String 
 fn repeats(words: &str, prompt: &str) -> bool {
     const PART: usize = 24;
     let words = words.as_bytes();
-    words.windows(PART).step_by(8).any(|part| memchr::memmem::find(prompt.as_bytes(), part).is_some())
+    words.windows(PART).step_by(4).any(|part| memchr::memmem::find(prompt.as_bytes(), part).is_some())
 }
 
 /// The innermost cause of an error: the part that says what happened.
