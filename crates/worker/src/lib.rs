@@ -1,1 +1,3 @@
-//! a
+//! Takes jobs: models and checks behind their ports.
+
+pub mod review;
