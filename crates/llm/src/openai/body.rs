@@ -1,0 +1,99 @@
+//! The body of a request, and the parts of it that some servers refuse.
+
+use bytes::Bytes;
+use fleet_orchestrator::port::{ModelRequest, ResponseFormat, Speaker};
+use reqwest::StatusCode;
+
+use super::fault::Refusal;
+use crate::wire::{ChatMessage, ChatRequest, Format, StreamOptions, Text};
+
+/// Parts of a request that a call can do without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Extras {
+    /// `response_format` with a JSON schema.
+    schema: bool,
+    /// `stream_options`.
+    stream_options: bool,
+    /// `max_tokens` under its older name.
+    max_tokens: bool,
+}
+
+impl Extras {
+    /// Everything a request would like to hold.
+    pub(super) fn for_request(request: &ModelRequest) -> Extras {
+        let schema = matches!(request.format, ResponseFormat::Json { .. });
+        Extras { schema, stream_options: true, max_tokens: true }
+    }
+
+    pub(super) const fn with(self, other: Extras) -> Extras {
+        Extras {
+            schema: self.schema || other.schema,
+            stream_options: self.stream_options || other.stream_options,
+            max_tokens: self.max_tokens || other.max_tokens,
+        }
+    }
+
+    pub(super) const fn without(self, other: Extras) -> Extras {
+        Extras {
+            schema: self.schema && !other.schema,
+            stream_options: self.stream_options && !other.stream_options,
+            max_tokens: self.max_tokens && !other.max_tokens,
+        }
+    }
+
+    /// Those of these parts that a refusal may be about: the ones it names, or, when it names none,
+    /// every one that is not common to all servers.
+    pub(super) fn unwanted_by(self, refusal: &Refusal) -> Extras {
+        let refused = matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY);
+        if !refused || refusal.fault.is_context_too_long() {
+            return Extras::default();
+        }
+        let text = refusal.fault.message.to_ascii_lowercase();
+        let about = |words: &[&str]| words.iter().any(|word| text.contains(word));
+        let named = Extras {
+            schema: self.schema
+                && about(&["response_format", "json_schema", "schema", "grammar", "guided", "structured"]),
+            stream_options: self.stream_options && about(&["stream_options", "include_usage"]),
+            max_tokens: self.max_tokens && about(&["max_completion_tokens"]),
+        };
+        if named != Extras::default() || about(&["model", "temperature", "messages"]) {
+            return named;
+        }
+        Extras { max_tokens: false, ..self }
+    }
+}
+
+/// The request as the server gets it.
+pub(super) fn write(request: &ModelRequest, extras: Extras) -> Bytes {
+    let user = request.job.to_string();
+    let message = |message: &'_ fleet_orchestrator::port::Message| {
+        let role = match message.speaker {
+            Speaker::System => "system",
+            Speaker::User => "user",
+        };
+        (role, message.text.len())
+    };
+    let size: usize = request.messages.iter().map(|m| message(m).1 + 64).sum();
+    let body = ChatRequest {
+        model: (&*request.model).into(),
+        messages: request
+            .messages
+            .iter()
+            .map(|m| ChatMessage { role: message(m).0.into(), content: m.text.as_str().into() })
+            .collect(),
+        temperature: Some(request.temperature),
+        max_tokens: extras.max_tokens.then_some(request.tokens_max),
+        max_completion_tokens: (!extras.max_tokens).then_some(request.tokens_max),
+        stream: true,
+        stream_options: extras.stream_options.then_some(StreamOptions { include_usage: true }),
+        response_format: match &request.format {
+            ResponseFormat::Json { name, schema } if extras.schema => Some(Format::json_schema(name, schema)),
+            ResponseFormat::Json { .. } | ResponseFormat::Text => None,
+        },
+        user: Some(Text::from(user.as_str())),
+    };
+    let mut bytes = Vec::with_capacity(size + size / 8 + 512);
+    // Neither the types above nor a Vec can fail to be written.
+    let _ = serde_json::to_writer(&mut bytes, &body);
+    bytes.into()
+}

@@ -1,0 +1,83 @@
+//! The limits of one call, held by one timer that moves along with it.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::Limits;
+
+/// A limit was passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Late {
+    FirstToken { ms: u64 },
+    BetweenTokens { ms: u64 },
+    InAll { ms: u64, by_job: bool },
+}
+
+impl Late {
+    pub(super) fn message(self, server: &str, tokens: u64) -> String {
+        match self {
+            Late::FirstToken { ms } => {
+                format!("{server} wrote no token within {ms} ms; the limit is first_token_ms")
+            }
+            Late::BetweenTokens { ms } => {
+                format!(
+                    "{server} fell silent for {ms} ms after {tokens} tokens; the limit is between_tokens_ms"
+                )
+            }
+            Late::InAll { ms, by_job } => {
+                let limit =
+                    if by_job { "no more time was left for the job" } else { "the limit is total_ms" };
+                format!("{server} had not finished after {ms} ms in all and {tokens} tokens; {limit}")
+            }
+        }
+    }
+}
+
+pub(super) struct Timer {
+    sleep: Pin<Box<Sleep>>,
+    started: Instant,
+    end: Instant,
+    in_all: Late,
+    stage: Late,
+    between_tokens: Duration,
+}
+
+impl Timer {
+    /// Starts the clock of a call that is of no use after `timeout_ms`.
+    pub(super) fn start(limits: Limits, timeout_ms: u64) -> Timer {
+        let started = Instant::now();
+        let total_ms = limits.total_ms.min(timeout_ms);
+        let end = started + Duration::from_millis(total_ms);
+        let first = started + Duration::from_millis(limits.first_token_ms);
+        Timer {
+            sleep: Box::pin(sleep_until(first.min(end))),
+            started,
+            end,
+            in_all: Late::InAll { ms: total_ms, by_job: timeout_ms < limits.total_ms },
+            stage: Late::FirstToken { ms: limits.first_token_ms },
+            between_tokens: Duration::from_millis(limits.between_tokens_ms),
+        }
+    }
+
+    pub(super) const fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Says that the answer has gone on: the limit between tokens begins anew.
+    pub(super) fn next_token(&mut self) {
+        let ms = u64::try_from(self.between_tokens.as_millis()).unwrap_or(u64::MAX);
+        self.stage = Late::BetweenTokens { ms };
+        self.sleep.as_mut().reset((Instant::now() + self.between_tokens).min(self.end));
+    }
+
+    /// Waits for `work`, unless a limit is passed first.
+    pub(super) async fn within<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Late> {
+        tokio::select! {
+            biased;
+            done = work => Ok(done),
+            () = &mut self.sleep => Err(if self.sleep.deadline() >= self.end { self.in_all } else { self.stage }),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! Takes jobs: models and checks behind their ports.
+
+pub mod review;
