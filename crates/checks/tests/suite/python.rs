@@ -118,7 +118,7 @@ fn of_a_transcript_only_what_was_typed_counts() {
         "python",
         &[
             (">>> a\n1\n>>> f(]\n", 3, 5, "cannot be read from `f(]` on"),
-            ("a()\n>>> b", 2, 1, "unexpected `>>`"),
+            ("a()\n>>> b", 2, 1, "cannot be read from `>>>` on"),
         ],
     );
 }
