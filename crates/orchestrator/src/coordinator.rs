@@ -1,11 +1,12 @@
 //! Takes commands, lets the rules decide, stores what they decided.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, Rejection, Submission, Task,
+    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, Rejection, Role, Submission, Task,
     Timestamp,
 };
 use serde::Serialize;
@@ -75,6 +76,28 @@ pub struct Coordinator {
     councils: Councils,
     settings: Settings,
     in_flight: AtomicUsize,
+    stats: Mutex<Stats>,
+}
+
+/// What a coordinator has seen since it began.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    /// Deliberations accepted.
+    pub accepted: u64,
+    /// Of these, how many each role had.
+    pub by_role: BTreeMap<Role, u64>,
+    /// Deliberations that ended, whether or not with a verdict.
+    pub ended: u64,
+    /// How long those took together, in milliseconds.
+    pub ended_ms: u64,
+}
+
+impl Stats {
+    /// How long a deliberation took on average, in milliseconds; `None` before the first has ended.
+    #[must_use]
+    pub fn mean_ms(&self) -> Option<f64> {
+        (self.ended > 0).then(|| self.ended_ms as f64 / self.ended as f64)
+    }
 }
 
 impl Coordinator {
@@ -88,8 +111,8 @@ impl Coordinator {
         councils: Councils,
         settings: Settings,
     ) -> Coordinator {
-        let in_flight = AtomicUsize::new(0);
-        Coordinator { histories, answers, clock, entropy, councils, settings, in_flight }
+        let (in_flight, stats) = (AtomicUsize::new(0), Mutex::default());
+        Coordinator { histories, answers, clock, entropy, councils, settings, in_flight, stats }
     }
 
     /// The histories behind.
@@ -109,6 +132,15 @@ impl Coordinator {
     /// How many deliberations are under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
+    }
+
+    /// What this coordinator has seen since it began.
+    pub fn stats(&self) -> Stats {
+        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn count(&self, count: impl FnOnce(&mut Stats)) {
+        count(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The councils there are.
@@ -132,6 +164,10 @@ impl Coordinator {
         match self.histories.commit(None, decision, at).await {
             Ok(_) => {
                 room.keep();
+                self.count(|stats| {
+                    stats.accepted += 1;
+                    *stats.by_role.entry(submission.role).or_default() += 1;
+                });
                 Ok(Accepted { id, agents })
             }
             // Somebody else submitted it in the same moment.
@@ -162,8 +198,12 @@ impl Coordinator {
             }
             match self.histories.commit(Some(&loaded), decision, at).await {
                 Ok(now) => {
-                    if now.state.ended.is_some() {
+                    if let Some(ended) = &now.state.ended {
                         self.left();
+                        self.count(|stats| {
+                            stats.ended += 1;
+                            stats.ended_ms += ended.at.ms_since(now.state.opened.at);
+                        });
                     }
                     return Ok(now);
                 }

@@ -19,7 +19,7 @@ mod view;
 
 pub use announcer::Announcer;
 pub use collector::Collector;
-pub use coordinator::{Accepted, Coordinator, Request, Settings};
+pub use coordinator::{Accepted, Coordinator, Request, Settings, Stats};
 pub use councils::{Council, Councils};
 pub use dispatcher::Dispatcher;
 pub use error::{HandleError, chain, rfc3339};

@@ -39,6 +39,15 @@ impl View {
     pub fn winner(&self) -> Option<&AgentId> {
         self.results.first().map(|result| &result.ranked.author)
     }
+
+    /// Why the winner won, if there is a verdict.
+    #[must_use]
+    pub fn why(&self) -> Option<&str> {
+        match &self.state.ended.as_ref()?.ending {
+            Ending::Completed(verdict) => Some(&verdict.why),
+            Ending::NoQuorum { .. } | Ending::TimedOut | Ending::Cancelled { .. } => None,
+        }
+    }
 }
 
 /// The view of `state`.

@@ -1,0 +1,237 @@
+//! `orchestrator.v1.OrchestratorService`.
+
+mod answer;
+mod ask;
+mod status;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fleet_api::v1::orchestrator_service_server::OrchestratorService;
+use fleet_api::v1::{self as wire};
+use fleet_deliberation::{DeliberationId, Role};
+use fleet_orchestrator::port::{Clock, Listing};
+use fleet_orchestrator::{Coordinator, HandleError};
+use tonic::{Request, Response, Status};
+
+use self::status::status;
+
+/// How the service behaves.
+#[derive(Debug, Clone, Copy)]
+pub struct GrpcSettings {
+    /// Whether `Deliberate` waits for the verdict when the caller does not say.
+    pub wait_by_default: bool,
+    /// How many deliberations may be under way at once; above it, the server says it is degraded.
+    pub in_flight_max: usize,
+}
+
+/// The service over a coordinator.
+pub struct Grpc {
+    coordinator: Arc<Coordinator>,
+    clock: Arc<dyn Clock>,
+    settings: GrpcSettings,
+    started: Instant,
+}
+
+/// How much of the caller's time is kept for the way back when it waits for a verdict.
+const WAY_BACK: Duration = Duration::from_millis(100);
+/// The most deliberations that are listed at once.
+const LIST_MAX: usize = 1000;
+/// How many are listed when nobody says how many.
+const LIST_DEFAULT: usize = 20;
+
+impl Grpc {
+    /// The service over `coordinator`.
+    #[must_use]
+    pub fn new(coordinator: Arc<Coordinator>, clock: Arc<dyn Clock>, settings: GrpcSettings) -> Grpc {
+        Grpc { coordinator, clock, settings, started: Instant::now() }
+    }
+
+    /// The roles whose councils have a deliberation under way.
+    async fn busy(&self) -> Result<BTreeSet<Role>, HandleError> {
+        let histories = self.coordinator.histories();
+        let mut busy = BTreeSet::new();
+        let councils = self.coordinator.councils().iter().count();
+        for info in histories.store().histories(Listing::Open).await? {
+            if busy.len() == councils {
+                break;
+            }
+            if let Some(id) = info.id.as_deliberation()
+                && let Some(loaded) = histories.load(&id).await?
+            {
+                busy.insert(loaded.state.submission().role.clone());
+            }
+        }
+        Ok(busy)
+    }
+}
+
+#[tonic::async_trait]
+impl OrchestratorService for Grpc {
+    async fn deliberate(
+        &self,
+        request: Request<wire::DeliberateRequest>,
+    ) -> Result<Response<wire::DeliberateResponse>, Status> {
+        let time_left = ask::time_left(request.metadata());
+        let request = request.into_inner();
+        let wait = request.wait.unwrap_or(self.settings.wait_by_default);
+        let accepted = self.coordinator.submit(ask::submission(request)?).await.map_err(status)?;
+        if !wait {
+            return Ok(Response::new(answer::submitted(&accepted, self.clock.now())));
+        }
+        let patience = time_left.map_or(u64::MAX, |left| {
+            u64::try_from(left.saturating_sub(WAY_BACK).as_millis()).unwrap_or(u64::MAX)
+        });
+        let until = self.clock.now().plus_ms(patience);
+        self.coordinator.ended(&accepted.id, until).await.map_err(status)?;
+        let view = self.coordinator.view(&accepted.id).await.map_err(status)?;
+        Ok(Response::new(answer::deliberated(&view, self.clock.now())))
+    }
+
+    async fn get_deliberation_result(
+        &self,
+        request: Request<wire::GetDeliberationResultRequest>,
+    ) -> Result<Response<wire::GetDeliberationResultResponse>, Status> {
+        let id = ask::task_id(&request.into_inner().task_id)?;
+        let view = self.coordinator.view(&id).await.map_err(status)?;
+        Ok(Response::new(answer::result(&view, self.clock.now())))
+    }
+
+    async fn cancel_deliberation(
+        &self,
+        request: Request<wire::CancelDeliberationRequest>,
+    ) -> Result<Response<wire::CancelDeliberationResponse>, Status> {
+        let wire::CancelDeliberationRequest { task_id, reason } = request.into_inner();
+        let id: DeliberationId = ask::task_id(&task_id)?;
+        let reason = ask::reason(reason)?;
+        let loaded = self.coordinator.cancel(&id, reason).await.map_err(status)?;
+        Ok(Response::new(answer::cancelled(&loaded.state)))
+    }
+
+    async fn list_deliberations(
+        &self,
+        request: Request<wire::ListDeliberationsRequest>,
+    ) -> Result<Response<wire::ListDeliberationsResponse>, Status> {
+        let limit = ask::number("limit", request.into_inner().limit, LIST_MAX)?.unwrap_or(LIST_DEFAULT);
+        let newest = self.coordinator.newest(limit).await.map_err(status)?;
+        let deliberations = newest.iter().map(|loaded| answer::info(&loaded.state)).collect();
+        Ok(Response::new(wire::ListDeliberationsResponse { deliberations }))
+    }
+
+    async fn list_councils(
+        &self,
+        request: Request<wire::ListCouncilsRequest>,
+    ) -> Result<Response<wire::ListCouncilsResponse>, Status> {
+        let wire::ListCouncilsRequest { role_filter, include_agents } = request.into_inner();
+        let busy = self.busy().await.map_err(status)?;
+        let councils = self.coordinator.councils();
+        let chosen = match role_filter.as_str() {
+            "" => councils.iter().collect(),
+            role => vec![councils.get(role).map_err(status)?],
+        };
+        let councils = chosen
+            .into_iter()
+            .map(|council| answer::council(council, busy.contains(&council.role), include_agents))
+            .collect();
+        Ok(Response::new(wire::ListCouncilsResponse { councils }))
+    }
+
+    async fn get_status(
+        &self,
+        request: Request<wire::GetStatusRequest>,
+    ) -> Result<Response<wire::GetStatusResponse>, Status> {
+        let include_stats = request.into_inner().include_stats;
+        let readable = self.coordinator.histories().store().end().await;
+        let status = match readable {
+            Err(_) => "unhealthy",
+            Ok(_) if self.coordinator.in_flight() >= self.settings.in_flight_max => "degraded",
+            Ok(_) => "healthy",
+        };
+        let stats = match include_stats && status != "unhealthy" {
+            true => {
+                let busy = self.busy().await.map_err(self::status::status)?;
+                Some(answer::stats(&self.coordinator.stats(), busy.len()))
+            }
+            false => None,
+        };
+        let uptime_seconds = i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX);
+        Ok(Response::new(wire::GetStatusResponse { status: status.into(), uptime_seconds, stats }))
+    }
+
+    async fn orchestrate(
+        &self,
+        _: Request<wire::OrchestrateRequest>,
+    ) -> Result<Response<wire::OrchestrateResponse>, Status> {
+        Err(not_yet("Orchestrate needs the architect's selection; use Deliberate, which ranks the proposals"))
+    }
+
+    type StreamDeliberationStream = tokio_stream::Empty<Result<wire::DeliberationUpdate, Status>>;
+
+    async fn stream_deliberation(
+        &self,
+        _: Request<wire::DeliberateRequest>,
+    ) -> Result<Response<Self::StreamDeliberationStream>, Status> {
+        Err(not_yet("streams are not served yet; use Deliberate and poll GetDeliberationResult"))
+    }
+
+    async fn register_agent(
+        &self,
+        _: Request<wire::RegisterAgentRequest>,
+    ) -> Result<Response<wire::RegisterAgentResponse>, Status> {
+        Err(not_yet("agents cannot be registered yet; councils come from the configuration ([councils])"))
+    }
+
+    async fn create_council(
+        &self,
+        _: Request<wire::CreateCouncilRequest>,
+    ) -> Result<Response<wire::CreateCouncilResponse>, Status> {
+        Err(not_yet("councils cannot be created by call yet; they come from the configuration ([councils])"))
+    }
+
+    async fn delete_council(
+        &self,
+        _: Request<wire::DeleteCouncilRequest>,
+    ) -> Result<Response<wire::DeleteCouncilResponse>, Status> {
+        Err(not_yet("councils cannot be deleted by call yet; they come from the configuration ([councils])"))
+    }
+
+    async fn unregister_agent(
+        &self,
+        _: Request<wire::UnregisterAgentRequest>,
+    ) -> Result<Response<wire::UnregisterAgentResponse>, Status> {
+        Err(not_yet("agents cannot be unregistered yet; councils come from the configuration ([councils])"))
+    }
+
+    async fn process_planning_event(
+        &self,
+        _: Request<wire::PlanningEventRequest>,
+    ) -> Result<Response<wire::PlanningEventResponse>, Status> {
+        Err(not_yet("plans are not taken in yet; submit their tasks one by one with Deliberate"))
+    }
+
+    async fn derive_subtasks(
+        &self,
+        _: Request<wire::DeriveSubtasksRequest>,
+    ) -> Result<Response<wire::DeriveSubtasksResponse>, Status> {
+        Err(not_yet("plans are not derived yet; submit their tasks one by one with Deliberate"))
+    }
+
+    async fn get_task_context(
+        &self,
+        _: Request<wire::GetTaskContextRequest>,
+    ) -> Result<Response<wire::GetTaskContextResponse>, Status> {
+        Err(not_yet("the context of stories is not kept yet; send it as constraints.metadata of the task"))
+    }
+
+    async fn get_metrics(
+        &self,
+        _: Request<wire::GetMetricsRequest>,
+    ) -> Result<Response<wire::GetMetricsResponse>, Status> {
+        Err(not_yet("metrics are not served yet; GetStatus with include_stats has totals"))
+    }
+}
+
+fn not_yet(sentence: &str) -> Status {
+    Status::unimplemented(sentence)
+}

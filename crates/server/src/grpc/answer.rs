@@ -1,0 +1,223 @@
+//! What clients are answered, to the wire.
+
+use std::collections::HashMap;
+
+use fleet_api::v1 as wire;
+use fleet_deliberation::{
+    CheckKind, CheckOutcome, CheckReport, Deliberation, Fault, Phase, Status, Timestamp,
+};
+use fleet_orchestrator::{Accepted, Council, ResultView, Stats, View, announcement};
+
+/// The most characters of a description in a listing.
+const SHORT_CHARS_MAX: usize = 120;
+
+pub(crate) fn submitted(accepted: &Accepted, now: Timestamp) -> wire::DeliberateResponse {
+    wire::DeliberateResponse {
+        results: Vec::new(),
+        winner_id: String::new(),
+        duration_ms: 0,
+        metadata: Some(metadata(accepted.id.as_str(), HashMap::new(), now)),
+        task_id: accepted.id.to_string(),
+        status: "SUBMITTED".into(),
+        agent_ids: accepted.agents.iter().map(ToString::to_string).collect(),
+    }
+}
+
+pub(crate) fn deliberated(view: &View, now: Timestamp) -> wire::DeliberateResponse {
+    let result = result(view, now);
+    let status = match view.state.status() {
+        Status::Pending => "PENDING",
+        Status::InProgress => "IN_PROGRESS",
+        Status::Completed => "COMPLETED",
+        Status::Failed => "FAILED",
+        Status::TimedOut => "TIMEOUT",
+    };
+    wire::DeliberateResponse {
+        results: result.results,
+        winner_id: result.winner_id,
+        duration_ms: result.duration_ms,
+        metadata: result.metadata,
+        task_id: result.task_id,
+        status: status.into(),
+        agent_ids: view.state.lanes.iter().map(|lane| lane.author.to_string()).collect(),
+    }
+}
+
+pub(crate) fn result(view: &View, now: Timestamp) -> wire::GetDeliberationResultResponse {
+    let state = &view.state;
+    let until = state.ended.as_ref().map_or(now, |ended| ended.at);
+    wire::GetDeliberationResultResponse {
+        task_id: state.id().to_string(),
+        status: status(state).into(),
+        results: view.results.iter().map(|result| ranked(state, result)).collect(),
+        winner_id: view.winner().map(ToString::to_string).unwrap_or_default(),
+        duration_ms: signed(until.ms_since(state.opened.at)),
+        error_message: announcement::error_message(view),
+        metadata: Some(metadata(state.id().as_str(), tags(view), now)),
+    }
+}
+
+pub(crate) fn cancelled(state: &Deliberation) -> wire::CancelDeliberationResponse {
+    let message = match &state.ended {
+        Some(fleet_deliberation::Ended { ending: fleet_deliberation::Ending::Cancelled { .. }, .. }) => {
+            format!("deliberation {} is cancelled", state.id())
+        }
+        _ => format!("deliberation {} had ended before; it stays as it was", state.id()),
+    };
+    wire::CancelDeliberationResponse { status: status(state).into(), message }
+}
+
+pub(crate) fn info(state: &Deliberation) -> wire::DeliberationInfo {
+    let winner = state.ended.as_ref().and_then(|ended| match &ended.ending {
+        fleet_deliberation::Ending::Completed(verdict) => verdict.winner().map(|w| w.author.to_string()),
+        _ => None,
+    });
+    wire::DeliberationInfo {
+        task_id: state.id().to_string(),
+        role: state.submission().role.to_string(),
+        status: status(state).into(),
+        created_at_ms: signed(state.opened.at.0),
+        ended_at_ms: state.ended.as_ref().map_or(0, |ended| signed(ended.at.0)),
+        task_description: state.submission().task.description.chars().take(SHORT_CHARS_MAX).collect(),
+        winner_id: winner.unwrap_or_default(),
+    }
+}
+
+pub(crate) fn council(council: &Council, busy: bool, with_agents: bool) -> wire::CouncilInfo {
+    let role = council.role.to_string();
+    let agent = |id: &fleet_deliberation::AgentId| wire::AgentInfo {
+        agent_id: id.to_string(),
+        role: role.clone(),
+        status: if busy { "busy" } else { "ready" }.into(),
+        capabilities: Some(wire::AgentCapabilities {
+            supported_tasks: Vec::new(),
+            model_profile: council.profile.name.clone(),
+            max_concurrent_tasks: 0,
+            languages: Vec::new(),
+        }),
+    };
+    wire::CouncilInfo {
+        council_id: format!("council-{}", role.to_lowercase()),
+        num_agents: i32::try_from(council.agents.len()).unwrap_or(i32::MAX),
+        agents: if with_agents { council.agents.iter().map(agent).collect() } else { Vec::new() },
+        status: if busy { "busy" } else { "idle" }.into(),
+        model: council.profile.model.clone(),
+        role,
+    }
+}
+
+pub(crate) fn stats(stats: &Stats, active_councils: usize) -> wire::OrchestratorStats {
+    wire::OrchestratorStats {
+        total_deliberations: signed(stats.accepted),
+        total_orchestrations: 0,
+        avg_deliberation_time_ms: stats.mean_ms().unwrap_or(0.0),
+        active_councils: i64::try_from(active_councils).unwrap_or(i64::MAX),
+        role_counts: stats.by_role.iter().map(|(role, n)| (role.to_string(), signed(*n))).collect(),
+    }
+}
+
+fn status(state: &Deliberation) -> wire::DeliberationStatus {
+    match state.status() {
+        Status::Pending => wire::DeliberationStatus::Pending,
+        Status::InProgress => wire::DeliberationStatus::InProgress,
+        Status::Completed => wire::DeliberationStatus::Completed,
+        Status::Failed => wire::DeliberationStatus::Failed,
+        Status::TimedOut => wire::DeliberationStatus::Timeout,
+    }
+}
+
+/// Counts of jobs, tokens spent, and what it is busy with.
+fn tags(view: &View) -> HashMap<String, String> {
+    let state = &view.state;
+    let phase = match state.phase() {
+        Phase::Generating => "generating",
+        Phase::Reviewing => "reviewing",
+        Phase::Complete => "complete",
+    };
+    let mut tags: HashMap<String, String> = [
+        ("pending", state.outstanding().count().to_string()),
+        ("completed", state.jobs.completed.to_string()),
+        ("failed", state.jobs.failed.to_string()),
+        ("phase", phase.to_owned()),
+        ("prompt_tokens", state.usage.prompt_tokens.to_string()),
+        ("completion_tokens", state.usage.completion_tokens.to_string()),
+        ("tokens_estimated", state.usage.estimated.to_string()),
+    ]
+    .map(|(key, value)| (key.to_owned(), value))
+    .into();
+    let error = announcement::error_message(view);
+    if !error.is_empty() {
+        tags.insert("error".to_owned(), error);
+    }
+    if let Some(why) = view.why() {
+        tags.insert("why".to_owned(), why.to_owned());
+    }
+    tags
+}
+
+fn metadata(id: &str, tags: HashMap<String, String>, now: Timestamp) -> wire::OrchestratorMetadata {
+    wire::OrchestratorMetadata {
+        orchestrator_version: env!("CARGO_PKG_VERSION").into(),
+        timestamp_ms: signed(now.0),
+        execution_id: id.into(),
+        tags,
+    }
+}
+
+fn ranked(state: &Deliberation, result: &ResultView) -> wire::DeliberationResult {
+    wire::DeliberationResult {
+        proposal: Some(wire::Proposal {
+            author_id: result.ranked.author.to_string(),
+            author_role: state.submission().role.to_string(),
+            content: result.generation.text.clone(),
+            created_at_ms: signed(result.created_at.0),
+            revisions: result.earlier.clone(),
+        }),
+        checks: Some(checks(result.checks.as_ref())),
+        score: result.ranked.score,
+        rank: i32::try_from(result.ranked.rank).unwrap_or(i32::MAX),
+        basis: result.ranked.basis.clone(),
+    }
+}
+
+/// The suite on the wire: the message of a check that was not run stays unset.
+fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
+    let ran = |kind| {
+        let result = report.and_then(|report| report.checks.get(&kind))?;
+        let passed = match result.outcome {
+            CheckOutcome::Pass => true,
+            CheckOutcome::Fail => false,
+            CheckOutcome::Error | CheckOutcome::Skipped => return None,
+        };
+        Some((result, passed, result.faults.iter().map(fault).collect::<Vec<_>>()))
+    };
+    let policy = ran(CheckKind::Policy).map(|(result, passed, violations)| wire::PolicyResult {
+        passed,
+        violations,
+        message: result.message.clone(),
+    });
+    let lint = ran(CheckKind::Lint).map(|(_, passed, errors)| wire::LintResult {
+        passed,
+        error_count: i32::try_from(errors.len()).unwrap_or(i32::MAX),
+        warning_count: 0,
+        errors,
+    });
+    let dryrun = ran(CheckKind::DryRun).map(|(result, passed, output)| wire::DryRunResult {
+        passed,
+        output: output.join("\n"),
+        exit_code: i32::from(!passed),
+        message: result.message.clone(),
+    });
+    let all_passed = policy.as_ref().is_some_and(|check| check.passed)
+        && lint.as_ref().is_some_and(|check| check.passed)
+        && dryrun.as_ref().is_some_and(|check| check.passed);
+    wire::CheckSuite { policy, lint, dryrun, additional_checks: Vec::new(), all_passed }
+}
+
+fn fault(fault: &Fault) -> String {
+    format!("{} {}:{}: {}", fault.language, fault.line, fault.column, fault.message)
+}
+
+fn signed(n: u64) -> i64 {
+    i64::try_from(n).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,97 @@
+//! What clients ask, from the wire.
+
+use std::time::Duration;
+
+use fleet_api::v1 as wire;
+use fleet_deliberation::{AGENTS_MAX, DeliberationId, ROUNDS_MAX, TIMEOUT_MS_MAX, Task};
+use tonic::Status;
+use tonic::metadata::MetadataMap;
+
+use super::status::malformed;
+
+/// The longest reason that may be given, in bytes.
+const REASON_BYTES_MAX: usize = 4096;
+
+/// A request to deliberate.
+pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orchestrator::Request, Status> {
+    let constraints = request.constraints.unwrap_or_default();
+    let rounds = request.rounds.map(|rounds| within("rounds", rounds, 0, ROUNDS_MAX as usize)).transpose()?;
+    // An upper bound on the rounds, in the words of the earlier system; 0 is none.
+    let iterations = number("constraints.max_iterations", constraints.max_iterations, usize::MAX)?;
+    let timeout_s_max = usize::try_from(TIMEOUT_MS_MAX / 1000).unwrap_or(usize::MAX);
+    let timeout_s = number("constraints.timeout_seconds", constraints.timeout_seconds, timeout_s_max)?;
+    let id = match request.task_id.as_str() {
+        "" => None,
+        id => Some(task_id(id)?),
+    };
+    Ok(fleet_orchestrator::Request {
+        id,
+        task: Task {
+            description: request.task_description,
+            rubric: constraints.rubric,
+            requirements: constraints.requirements,
+            metadata: constraints.metadata.into_iter().collect(),
+        },
+        role: request.role,
+        rounds: match (rounds, iterations) {
+            (Some(rounds), Some(most)) => Some(to_u32(rounds.min(most))),
+            (Some(rounds), None) => Some(to_u32(rounds)),
+            (None, _) => None,
+        },
+        agents: number("num_agents", request.num_agents, AGENTS_MAX)?.map(to_u32),
+        timeout_ms: timeout_s.map(|s| s as u64 * 1000),
+        submitter: "grpc".into(),
+    })
+}
+
+/// A task's id.
+pub(crate) fn task_id(text: &str) -> Result<DeliberationId, Status> {
+    DeliberationId::new(text).map_err(|error| malformed("task_id", error.to_string()))
+}
+
+/// The reason for a cancellation.
+pub(crate) fn reason(text: String) -> Result<String, Status> {
+    if text.len() <= REASON_BYTES_MAX {
+        return Ok(text);
+    }
+    let reason = format!("has {} bytes; at most {REASON_BYTES_MAX} bytes are accepted", text.len());
+    Err(malformed("reason", reason))
+}
+
+/// A number of which 0 says nothing.
+pub(crate) fn number(field: &str, n: i32, max: usize) -> Result<Option<usize>, Status> {
+    let n = within(field, n, 0, max)?;
+    Ok((n > 0).then_some(n))
+}
+
+fn within(field: &str, n: i32, min: usize, max: usize) -> Result<usize, Status> {
+    match usize::try_from(n) {
+        Ok(n) if (min..=max).contains(&n) => Ok(n),
+        _ if max == usize::MAX => Err(malformed(field, format!("is {n}; it must be at least {min}"))),
+        _ => Err(malformed(field, format!("is {n}; it must lie between {min} and {max}"))),
+    }
+}
+
+fn to_u32(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
+}
+
+/// What is left of the caller's deadline, from the header `grpc-timeout`: up to eight digits and a unit
+/// (gRPC over HTTP/2, "Timeout").
+pub(crate) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
+    let text = metadata.get("grpc-timeout")?.to_str().ok()?;
+    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.is_empty() || digits.len() > 8 {
+        return None;
+    }
+    let n: u64 = digits.parse().ok()?;
+    Some(match unit {
+        "H" => Duration::from_secs(n * 3600),
+        "M" => Duration::from_secs(n * 60),
+        "S" => Duration::from_secs(n),
+        "m" => Duration::from_millis(n),
+        "u" => Duration::from_micros(n),
+        "n" => Duration::from_nanos(n),
+        _ => return None,
+    })
+}

@@ -1,0 +1,7 @@
+//! Handlers that translate between the wire and the work.
+
+mod grpc;
+mod serve;
+
+pub use grpc::{Grpc, GrpcSettings};
+pub use serve::serve;

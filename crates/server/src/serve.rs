@@ -1,0 +1,58 @@
+//! The gRPC server: the service, its health, and its reflection.
+
+use std::future::Future;
+use std::time::Duration;
+
+use fleet_api::FILE_DESCRIPTOR_SET;
+use fleet_api::v1::orchestrator_service_server::OrchestratorServiceServer;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Server;
+
+use crate::Grpc;
+
+/// How long health says "not serving" before new calls are refused, so that whoever balances the load
+/// can turn elsewhere.
+const NOTICE: Duration = Duration::from_millis(200);
+
+/// The server on `listener`, to be awaited until `stop`. It first says that it is not serving, then
+/// refuses new connections, then ends the calls it has.
+///
+/// # Errors
+/// The descriptors of the protos cannot be read.
+pub fn serve(
+    grpc: Grpc,
+    listener: TcpListener,
+    message_bytes_max: usize,
+    stop: CancellationToken,
+) -> Result<impl Future<Output = Result<(), tonic::transport::Error>>, tonic_reflection::server::Error> {
+    let (health, health_service) = tonic_health::server::health_reporter();
+    let reflect = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let (reflection, reflection_alpha) = (reflect().build_v1()?, reflect().build_v1alpha()?);
+    let service = OrchestratorServiceServer::new(grpc)
+        .max_decoding_message_size(message_bytes_max)
+        // What was accepted in parts may be more as a whole.
+        .max_encoding_message_size(usize::MAX);
+    Ok(async move {
+        health.set_serving::<OrchestratorServiceServer<Grpc>>().await;
+        let drain = async {
+            stop.cancelled().await;
+            health.set_not_serving::<OrchestratorServiceServer<Grpc>>().await;
+            health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
+            tokio::time::sleep(NOTICE).await;
+        };
+        Server::builder()
+            .tcp_nodelay(true)
+            .add_service(health_service)
+            .add_service(reflection)
+            .add_service(reflection_alpha)
+            .add_service(service)
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), drain)
+            .await
+    })
+}

@@ -1,0 +1,155 @@
+//! What must hold after every step, and at the end.
+
+use fleet_deliberation::{
+    Digest, Ending, Event, JobId, JobKind, Outcome, Record, check_job, evolve, text_job,
+};
+use fleet_orchestrator::port::{Announcement, Stored};
+
+use crate::world::State;
+
+/// A record came to the log: it is chained to the one before, follows from the rules, rests on answers
+/// that are recorded, and nothing comes after an end.
+pub(crate) fn appended(state: &mut State, stored: &Stored) {
+    let fault = record_fault(state, stored);
+    if let Some(fault) = fault {
+        state.broken(format!("record {} of {}: {fault}", stored.sequence.0, stored.history));
+    }
+}
+
+fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
+    let record = match Record::decode(&stored.entry.body) {
+        Ok(record) => record,
+        Err(error) => return Some(error.to_string()),
+    };
+    let history = state.histories.get_mut(&stored.history)?;
+    if record.previous != history.digest {
+        return Some("is not chained to the one before".into());
+    }
+    if record.encode() != stored.entry.body {
+        return Some("does not read back as it was written".into());
+    }
+    if record.events.is_empty() {
+        return Some("holds no event".into());
+    }
+    if record.ends() != stored.entry.ends {
+        return Some("does not say rightly whether it ends its history".into());
+    }
+    history.digest = Digest::of(&stored.entry.body);
+    for event in &record.events {
+        if history.state.as_ref().is_some_and(|known| known.ended.is_some()) {
+            return Some(format!("{} comes after the end", event.kind()));
+        }
+        history.state = evolve(history.state.take(), event);
+    }
+    let Some(known) = &history.state else {
+        return Some("the history does not begin with its opening".into());
+    };
+    if known.ended.is_none() && known.outstanding().next().is_none() {
+        return Some("leaves it open with nothing to wait for".into());
+    }
+    if known.ended.is_none() && known.next_deadline().is_none_or(|next| next > known.opened.deadline_at) {
+        return Some("leaves it open without a deadline".into());
+    }
+    if let Some(Ending::Completed(verdict)) = known.ended.as_ref().map(|ended| &ended.ending)
+        && **verdict != known.verdict()
+    {
+        return Some("the verdict is not the one that the log gives".into());
+    }
+    let id = known.id();
+    for event in &record.events {
+        let (job, right): (JobId, fn(&Outcome) -> bool) = match event {
+            Event::Proposed { author, .. } => (text_job(id, author, 0), |o| matches!(o, Outcome::Text(_))),
+            Event::Revised { author, round, .. } => {
+                (text_job(id, author, *round), |o| matches!(o, Outcome::Text(_)))
+            }
+            Event::Checked { author, round, .. } => {
+                (check_job(id, author, *round), |o| matches!(o, Outcome::Checks(_)))
+            }
+            Event::Reviewed { author, round, .. } => {
+                let job = JobId { kind: JobKind::Critique, ..text_job(id, author, *round) };
+                (job, |o| matches!(o, Outcome::Review { .. }))
+            }
+            _ => continue,
+        };
+        let answer = state.by_job.get(&job).map(|at| &state.answers[*at]);
+        if !answer.is_some_and(|answer| right(&answer.outcome)) {
+            return Some(format!("{} rests on no recorded answer", event.kind()));
+        }
+    }
+    None
+}
+
+/// A model is called: not for a job whose answer was there when the worker looked.
+pub(crate) fn called(state: &mut State, process: usize, job: &JobId) {
+    state.calls += 1;
+    let looked = state.found_none.get(&(process, job.clone())).copied();
+    let answered = state.by_job.get(job).copied();
+    match (looked, answered) {
+        (None, _) => state.broken(format!("{job} was asked for without looking for its answer")),
+        (Some(looked), Some(answered)) if answered < looked => {
+            state.broken(format!("{job} was asked for although its answer was recorded"));
+        }
+        _ => {}
+    }
+}
+
+/// An announcement goes out: once per end, with the verdict of the log.
+pub(crate) fn announced(state: &mut State, announcement: &Announcement) {
+    let known = state.announced.get(&announcement.id);
+    if known.is_some_and(|(subject, body)| (*subject, body) != (announcement.subject, &announcement.body)) {
+        return state.broken(format!("{} was announced again with other content", announcement.id));
+    }
+    let fault = announcement_fault(state, announcement);
+    if let Some(fault) = fault {
+        state.broken(format!("announcement {}: {fault}", announcement.id));
+    }
+    state.announced.insert(announcement.id.clone(), (announcement.subject, announcement.body.clone()));
+}
+
+fn announcement_fault(state: &State, announcement: &Announcement) -> Option<&'static str> {
+    let body: serde_json::Value = match serde_json::from_slice(&announcement.body) {
+        Ok(body) => body,
+        Err(_) => return Some("is not JSON"),
+    };
+    let mut all = state.histories.values().filter_map(|history| history.state.as_ref());
+    let Some(known) = all.find(|known| body["task_id"] == known.id().as_str()) else {
+        return Some("speaks of nothing that was submitted");
+    };
+    match known.ended.as_ref().map(|ended| &ended.ending) {
+        None => Some("came before the end"),
+        Some(Ending::Completed(verdict)) => {
+            let winner = verdict.winner().map(|winner| winner.author.as_str());
+            (body["winner_id"].as_str() != winner).then_some("names another winner than the log")
+        }
+        Some(_) => {
+            (announcement.subject != "deliberation.failed").then_some("calls a failure something else")
+        }
+    }
+}
+
+/// When faults have stopped and everything has had its time: all that was accepted has ended and was
+/// announced once, and nothing is left over.
+pub(crate) fn at_rest(state: &State) -> Result<(), String> {
+    if let Some(broken) = &state.broken {
+        return Err(broken.clone());
+    }
+    for id in &state.accepted {
+        let history = fleet_orchestrator::port::HistoryId::deliberation(id);
+        let Some(known) = state.histories.get(&history).and_then(|history| history.state.as_ref()) else {
+            return Err(format!("{id} was accepted and is gone"));
+        };
+        if known.ended.is_none() {
+            return Err(format!(
+                "{id} has not ended: {:?}",
+                known.lanes.iter().map(|l| l.step).collect::<Vec<_>>()
+            ));
+        }
+        if !state.announced.contains_key(&format!("{id}:ended")) {
+            return Err(format!("{id} has ended and was not announced"));
+        }
+    }
+    if let Some(job) = state.queue.jobs.keys().next() {
+        return Err(format!("{job} is left in the queue"));
+    }
+    Ok(())
+}

@@ -1,0 +1,299 @@
+//! One run: processes that live and die, clients that submit, ask again and cancel.
+
+use std::num::NonZeroUsize;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use fleet_deliberation::{DeliberationId, Profile, Role, Task};
+use fleet_llm::{Simulated, SimulatedModel};
+use fleet_orchestrator::port::{Clock as _, NoProgress};
+use fleet_orchestrator::{
+    Coordinator, Council, Councils, HandleError, OrchestratorSettings, Ports, Request, Retention, Scope,
+    Settings, begin,
+};
+use fleet_worker::{Parts, Worker};
+use tokio_util::sync::CancellationToken;
+
+use crate::executor::{Executor, Owner};
+use crate::faults::Faults;
+use crate::invariants;
+use crate::link::{Link, SimChecker, WatchedModel};
+use crate::rng::Rng;
+use crate::world::{Topic, World};
+
+/// The most steps a run may take before it counts as stuck.
+const STEPS_MAX: u64 = 400_000;
+/// How long faults go on, in milliseconds of the virtual clock.
+const FAULTS_MS: u64 = 60_000;
+/// How long everything may take to end after that.
+const HEALING_MS: u64 = 900_000;
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// A hash over everything that happened, in order.
+    pub trace: u64,
+    /// Tasks polled.
+    pub steps: u64,
+    /// Times a process died.
+    pub crashes: u64,
+    /// Times a model was called.
+    pub calls: u64,
+    /// Deliberations accepted.
+    pub accepted: usize,
+    /// Of these, those that ended with a verdict.
+    pub completed: usize,
+}
+
+/// Where the coordinator of a process is found while it lives.
+type Door = Arc<Mutex<Option<Arc<Coordinator>>>>;
+
+/// Runs `seed` to its end. The same seed gives the same report; an error says which promise was broken.
+pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
+    let mut rng = Rng::new(!seed);
+    let processes = 1 + usize::try_from(rng.below(2)).unwrap_or(0);
+    let world = World::new(seed, processes, shown);
+    let doors: Vec<Door> = (0..processes).map(|_| Door::default()).collect();
+    let mut executor = Executor::default();
+    for (process, door) in doors.iter().enumerate() {
+        executor
+            .spawn(Owner::Process(process), Box::pin(live(world.clone(), process, Arc::clone(door), seed)));
+    }
+    for number in 0..1 + rng.below(4) {
+        let client = Client::draw(&mut rng, number);
+        executor.spawn(Owner::Client, Box::pin(client.run(world.clone(), doors.clone())));
+    }
+
+    let mut healed = false;
+    for step in 0.. {
+        if step > STEPS_MAX {
+            return Err("does not come to rest".into());
+        }
+        let polled = executor.step(&mut rng);
+        {
+            let mut state = world.lock();
+            state.trace.steps += 1;
+            if let Some(broken) = &state.broken {
+                return Err(broken.clone());
+            }
+            if let Some(task) = polled {
+                let now = state.now;
+                state.trace.note(now, &format!("task {task}"));
+            }
+        }
+        bury_and_raise(&world, &doors, &mut executor, seed);
+        let elapsed = world.now().ms_since(crate::BEGINNING);
+        if !healed && elapsed > FAULTS_MS {
+            world.lock().faults = Faults { delay_ms: 5, ..Faults::default() };
+            healed = true;
+        }
+        if healed && !executor.owns_tasks(Owner::Client) && invariants::at_rest(&world.lock()).is_ok() {
+            break;
+        }
+        if elapsed > FAULTS_MS + HEALING_MS {
+            return Err(invariants::at_rest(&world.lock()).err().unwrap_or("a client waits for ever".into()));
+        }
+        if polled.is_none() {
+            let mut state = world.lock();
+            if !state.advance() {
+                return Err("nothing moves, and no timer is set".into());
+            }
+            state.wake(Topic::Queue);
+        }
+    }
+    let state = world.lock();
+    let ended = state.histories.values().filter_map(|history| history.state.as_ref());
+    let completed = ended.filter(|known| known.status() == fleet_deliberation::Status::Completed).count();
+    Ok(Report {
+        trace: state.trace.hash,
+        steps: state.trace.steps,
+        crashes: state.crashes,
+        calls: state.calls,
+        accepted: state.accepted.len(),
+        completed,
+    })
+}
+
+/// Drops what died, starts it anew, and takes in tasks that were begun.
+fn bury_and_raise(world: &World, doors: &[Door], executor: &mut Executor, seed: u64) {
+    let dying = std::mem::take(&mut world.lock().dying);
+    for process in dying {
+        shut(&doors[process]);
+        executor.kill(Owner::Process(process));
+        world.lock().spawned.retain(|(owner, _)| *owner != Owner::Process(process));
+        let door = Arc::clone(&doors[process]);
+        executor.spawn(Owner::Process(process), Box::pin(live(world.clone(), process, door, seed)));
+    }
+    let spawned = std::mem::take(&mut world.lock().spawned);
+    for (owner, task) in spawned {
+        executor.spawn(owner, task);
+    }
+}
+
+fn shut(door: &Door) {
+    *door.lock().unwrap_or_else(PoisonError::into_inner) = None;
+}
+
+/// One life of a process.
+async fn live(world: World, process: usize, door: Door, seed: u64) {
+    let pause = {
+        let mut state = world.lock();
+        state.rng.below(3_000)
+    };
+    world.pause(pause).await;
+    let link = Arc::new(Link { world: world.clone(), process, life: world.lock().lives[process] });
+    let clock = Arc::new(world.clone());
+    let ports = Ports {
+        events: Arc::clone(&link) as _,
+        answers: Arc::clone(&link) as _,
+        queue: Arc::clone(&link) as _,
+        announcements: Arc::clone(&link) as _,
+        clock: Arc::clone(&clock) as _,
+        entropy: Arc::clone(&clock) as _,
+    };
+    let stop = CancellationToken::new();
+    let (coordinator, parts) = loop {
+        match begin(&ports, councils(), settings(), &stop).await {
+            Ok(begun) => break begun,
+            Err(_) => world.pause(100).await,
+        }
+    };
+    let model = SimulatedModel::new(
+        Simulated { seed, latency_ms: 400, failure_rate: 0.1, malformed_rate: 0.05, ..Simulated::default() },
+        Arc::clone(&clock) as _,
+    );
+    let worker = Worker::new(
+        Parts {
+            histories: Arc::clone(coordinator.histories()),
+            answers: Arc::clone(&link) as _,
+            queue: Arc::clone(&link) as _,
+            model: Arc::new(WatchedModel { link: (*link).clone(), model }),
+            checker: Arc::new(SimChecker),
+            progress: Arc::new(NoProgress),
+            clock: Arc::clone(&clock) as _,
+            entropy: clock as _,
+        },
+        fleet_worker::Settings { slots: 6, ..fleet_worker::Settings::default() },
+    );
+    let owner = Owner::Process(process);
+    let mut state = world.lock();
+    state.spawned.extend(parts.into_iter().map(|(_, part)| (owner, part)));
+    state.spawned.push((owner, Box::pin(worker.run(stop))));
+    *door.lock().unwrap_or_else(PoisonError::into_inner) = Some(coordinator);
+}
+
+fn councils() -> Councils {
+    let profile =
+        Profile { name: "default".into(), model: "simulated".into(), temperature: 0.7, tokens_max: 2048 };
+    let council = |role: &str, size| Council::new(Role::new(role).ok()?, size, profile.clone()).ok();
+    Councils::new([council("DEV", 3), council("QA", 2)].into_iter().flatten())
+}
+
+fn settings() -> OrchestratorSettings {
+    OrchestratorSettings {
+        coordinator: Settings {
+            rounds: 1,
+            quorum: 1,
+            timeout_ms: 120_000,
+            in_flight_max: 16,
+            served_ms: 3_600_000,
+            // Small enough that states are dropped and loaded again.
+            cached_max: NonZeroUsize::new(2).unwrap_or(NonZeroUsize::MIN),
+        },
+        retention: Retention { history_ms: u64::MAX, bytes_max: u64::MAX, every_ms: 600_000 },
+        scope: Scope::All,
+        sweep_ms: 2_000,
+        overdue_ms: 4_000,
+    }
+}
+
+/// Somebody who submits a task, with whatever goes wrong on the way.
+struct Client {
+    id: DeliberationId,
+    request: Request,
+    pause_ms: u64,
+    cancel_after_ms: Option<u64>,
+    again: bool,
+}
+
+impl Client {
+    fn draw(rng: &mut Rng, number: u64) -> Client {
+        let id = format!("task/{number}/before");
+        let task = Task { description: format!("Write function number {number}"), ..Task::default() };
+        let request = Request {
+            id: DeliberationId::new(&id).ok(),
+            task,
+            role: if rng.chance(700) { "DEV".into() } else { "QA".into() },
+            rounds: Some(u32::try_from(rng.below(4)).unwrap_or(0)),
+            agents: rng.chance(500).then(|| 1 + u32::try_from(rng.below(4)).unwrap_or(0)),
+            timeout_ms: Some(5_000 + rng.below(200_000)),
+            submitter: String::new(),
+        };
+        #[expect(clippy::expect_used, reason = "the text above is a name")]
+        let id = DeliberationId::new(&id).expect("a name");
+        let cancel_after_ms = rng.chance(150).then(|| rng.below(20_000));
+        Client { id, request, pause_ms: rng.below(30_000), cancel_after_ms, again: rng.chance(400) }
+    }
+
+    async fn run(self, world: World, doors: Vec<Door>) {
+        let (client, world) = (&self, &world);
+        world.pause(self.pause_ms).await;
+        self.submit(world, &doors).await;
+        if self.again {
+            self.submit(world, &doors).await;
+        }
+        if let Some(after_ms) = self.cancel_after_ms {
+            world.pause(after_ms).await;
+            self.patiently(world, &doors, |coordinator| async move {
+                coordinator.cancel(&client.id, "changed my mind".into()).await.map(drop)
+            })
+            .await;
+        }
+        self.patiently(world, &doors, |coordinator| async move {
+            let until = world.now().plus_ms(30_000);
+            coordinator.ended(&client.id, until).await?;
+            let view = coordinator.view(&client.id).await?;
+            match view.state.ended {
+                Some(_) => Ok(()),
+                None => Err(HandleError::Busy { limit: 0, retry_after_ms: 100 }),
+            }
+        })
+        .await;
+    }
+
+    async fn submit(&self, world: &World, doors: &[Door]) {
+        self.patiently(world, doors, |coordinator| async move {
+            let accepted = coordinator.submit(self.request.clone()).await?;
+            let mut state = world.lock();
+            let history = fleet_orchestrator::port::HistoryId::deliberation(&accepted.id);
+            if !state.histories.contains_key(&history) {
+                state.broken(format!("{} was accepted before it was recorded", accepted.id));
+            }
+            state.accepted.insert(accepted.id);
+            Ok(())
+        })
+        .await;
+    }
+
+    /// Asks whichever process lives until one has done it; another one may be asked each time.
+    async fn patiently<F, Fut>(&self, world: &World, doors: &[Door], ask: F)
+    where
+        F: Fn(Arc<Coordinator>) -> Fut,
+        Fut: Future<Output = Result<(), HandleError>>,
+    {
+        loop {
+            let door = {
+                let n = world.lock().rng.below(doors.len() as u64);
+                &doors[usize::try_from(n).unwrap_or(0)]
+            };
+            let coordinator = door.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if let Some(coordinator) = coordinator {
+                match ask(coordinator).await {
+                    Ok(()) => return,
+                    Err(HandleError::Busy { .. } | HandleError::Store(_)) => {}
+                    Err(error) => return world.lock().broken(format!("{}: {error}", self.id)),
+                }
+            }
+            world.pause(500).await;
+        }
+    }
+}
