@@ -15,13 +15,13 @@ struct Place(TempDir);
 
 impl Place {
     fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+        Place(tempfile::tempdir().expect("a directory"))
     }
 
     fn file(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(&path, text).unwrap();
+        fs::create_dir_all(path.parent().expect("it has one")).expect("a directory");
+        fs::write(&path, text).expect("a file");
         path
     }
 }
@@ -46,7 +46,7 @@ fn flag(flag: &str, key: &str, value: &str) -> Flag {
 
 /// An error with its sources, and without the directory of the test.
 fn told(result: Result<Loaded, ConfigError>) -> String {
-    let error = result.unwrap_err();
+    let error = result.expect_err("it is refused");
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {
