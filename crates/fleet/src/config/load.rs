@@ -36,7 +36,7 @@ pub struct Loaded {
     pub api_key: Option<ApiKey>,
     /// What was said in vain: sentences for whoever started the command.
     pub warnings: Vec<String>,
-    environment: HiddenEnvironment,
+    state_dir: Option<PathBuf>,
 }
 
 /// The key of the model's server.
@@ -53,23 +53,19 @@ impl Loaded {
     pub fn load(sources: &Sources) -> Result<Loaded, ConfigError> {
         let (known, defaults) = Known::from_defaults()?;
         let mut settings = Settings::new();
-        let mut lay = |layer: Vec<Setting>| -> String {
-            settings.extend(layer.into_iter().map(|setting| (setting.key.clone(), setting)));
-            match settings.get("server.listen").map(|setting| &setting.value) {
-                Some(Scalar::Text(listen)) => listen.clone(),
-                _ => String::new(),
-            }
-        };
-        let mut listen = lay(defaults);
-
+        lay(&mut settings, defaults);
         let file = file(sources)?;
         if let Some((path, text)) = &file {
-            listen = lay(known.read_file(path, text)?);
+            lay(&mut settings, known.read_file(path, text)?);
         }
         let Sources { environment, flags, .. } = sources;
-        let texts = environment.said_in_earlier_names(&listen)?.into_iter().chain(environment.said());
-        for said in texts.chain(flags.iter().map(Into::into)) {
-            lay(vec![known.read_text(said)?]);
+        let listen = match settings.get("server.listen").map(|setting| &setting.value) {
+            Some(Scalar::Text(listen)) => listen.as_str(),
+            _ => "",
+        };
+        let earlier = environment.said_in_earlier_names(listen)?;
+        for said in earlier.into_iter().chain(environment.said()).chain(flags.iter().map(Into::into)) {
+            lay(&mut settings, [known.read_text(said)?]);
         }
 
         check(&settings)?;
@@ -78,17 +74,18 @@ impl Loaded {
         config.councils.retain(|_, council| council.agents > 0);
         Ok(Loaded {
             api_key: api_key(&config, environment)?,
+            state_dir: paths::state_dir(&config.state.dir, environment),
             config,
             settings: settings.into_values().collect(),
             file: file.map(|(path, _)| path),
             warnings,
-            environment: HiddenEnvironment(environment.clone()),
         })
     }
 
     /// The directory for what must outlive the process; an error where nothing says which.
     pub fn state_dir(&self) -> Result<PathBuf, ConfigError> {
-        paths::state_dir(&self.config.state.dir, &self.environment.0)
+        let nowhere = ConfigError::NoHome { key: "state.dir", variable: "XDG_STATE_HOME" };
+        self.state_dir.clone().ok_or(nowhere)
     }
 
     /// Where a key's value came from.
@@ -98,13 +95,9 @@ impl Loaded {
     }
 }
 
-/// The environment where it must not be printed.
-struct HiddenEnvironment(Environment);
-
-impl std::fmt::Debug for HiddenEnvironment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Environment(..)")
-    }
+/// Lays a layer over what was said before.
+fn lay(settings: &mut Settings, layer: impl IntoIterator<Item = Setting>) {
+    settings.extend(layer.into_iter().map(|setting| (setting.key.clone(), setting)));
 }
 
 /// The configuration file and its text: the one asked for, or the user's own if it is there.

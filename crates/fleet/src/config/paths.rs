@@ -2,21 +2,19 @@
 
 use std::path::PathBuf;
 
-use super::{ConfigError, Environment};
+use super::Environment;
 
 /// `fleet.toml` in the user's configuration directory; nothing where there is no such directory.
 pub(super) fn user_file(environment: &Environment) -> Option<PathBuf> {
     base(environment, "XDG_CONFIG_HOME", ".config").map(|dir| dir.join("fleet").join("fleet.toml"))
 }
 
-/// The directory for what must outlive the process.
-pub(super) fn state_dir(said: &str, environment: &Environment) -> Result<PathBuf, ConfigError> {
+/// The directory for what must outlive the process: the one that was said, or the user's.
+pub(super) fn state_dir(said: &str, environment: &Environment) -> Option<PathBuf> {
     if !said.is_empty() {
-        return Ok(PathBuf::from(said));
+        return Some(PathBuf::from(said));
     }
-    base(environment, "XDG_STATE_HOME", ".local/state")
-        .map(|dir| dir.join("fleet"))
-        .ok_or(ConfigError::NoHome { key: "state.dir", variable: "XDG_STATE_HOME" })
+    base(environment, "XDG_STATE_HOME", ".local/state").map(|dir| dir.join("fleet"))
 }
 
 fn base(environment: &Environment, variable: &str, in_home: &str) -> Option<PathBuf> {
