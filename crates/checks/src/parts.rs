@@ -1,4 +1,6 @@
-//! The fenced code blocks of a proposal, as CommonMark reads them, each line with the place it came from.
+//! The fenced code blocks of a proposal, each line with the place it came from.
+//!
+//! They are read as CommonMark reads them, but for one thing: a block of Markdown is looked into.
 
 /// One fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +35,8 @@ impl Part {
 pub(crate) fn parts(markdown: &str) -> Vec<Part> {
     let mut found: Vec<Part> = Vec::new();
     let mut open: Option<Fence> = None;
+    // A model likes to put its whole answer into a Markdown block, with blocks of its own in it.
+    let mut wrapper: Option<Fence> = None;
     // Where the text of each enclosing list item begins.
     let mut items: Vec<usize> = Vec::new();
     for (number, line) in (1u32..).zip(markdown.lines()) {
@@ -49,6 +53,7 @@ pub(crate) fn parts(markdown: &str) -> Vec<Part> {
                     part.lines.push(Line { text: text.to_owned(), number, removed });
                 }
             }
+            None if wrapper.as_ref().is_some_and(|fence| fence.is_closed_by(line)) => wrapper = None,
             None => {
                 let (column, text) = into_items(line, &mut items);
                 let item = items.last().copied().unwrap_or(0);
@@ -57,8 +62,13 @@ pub(crate) fn parts(markdown: &str) -> Vec<Part> {
                 if column.saturating_sub(item) > 3 {
                     continue;
                 }
+                let tag = tag(info);
+                if wrapper.is_none() && matches!(tag.as_str(), "markdown" | "md") {
+                    wrapper = Some(fence);
+                    continue;
+                }
                 open = Some(fence);
-                found.push(Part { tag: tag(info), fence_line: number, lines: Vec::new(), closed: false });
+                found.push(Part { tag, fence_line: number, lines: Vec::new(), closed: false });
             }
         }
     }
@@ -223,6 +233,14 @@ mod tests {
         ] {
             assert_eq!(tag(info), expected, "{info:?}");
         }
+    }
+
+    #[test]
+    fn blocks_inside_a_block_of_markdown_are_found() {
+        assert_eq!(found("```markdown\n# A\n```py\nx\n```\nb\n```\n"), one("py", "x\n"));
+        let two = [one("py", "x\n"), one("rs", "y\n")].concat();
+        assert_eq!(found("````md\n```py\nx\n```\n````\n```rs\ny\n```"), two);
+        assert_eq!(found("```markdown\n# A\n```\n"), vec![]);
     }
 
     #[test]

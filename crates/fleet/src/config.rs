@@ -1,0 +1,134 @@
+//! The configuration: what can be said, where it was said, and whether it makes sense.
+//!
+//! `fleet.toml` beside this crate is both the reference and the defaults. [`Loaded::load`] lays a file,
+//! the environment and flags over it, checks every value, and keeps where each came from.
+
+mod environment;
+mod error;
+mod load;
+mod paths;
+mod rules;
+mod sources;
+mod value;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use fleet_deliberation::Role;
+use serde::{Deserialize, Serialize};
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use load::{ApiKey, Loaded, Sources};
+pub use sources::{DEFAULTS, Flag};
+pub use value::{Origin, Scalar, Setting};
+
+/// Every value in effect. `fleet.toml` says what each means; there are no defaults but there.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// What outlives the process.
+    pub state: State,
+    /// The gRPC server.
+    pub server: Server,
+    /// What holds for a task that does not say otherwise.
+    pub deliberation: Deliberation,
+    /// The councils by role; none has no agents.
+    pub councils: BTreeMap<Role, Council>,
+    /// The model all agents speak through.
+    pub model: Model,
+    /// The simulated model.
+    pub simulated: Simulated,
+    /// The worker in this process.
+    pub worker: Worker,
+}
+
+/// What outlives the process. Where it is kept is [`Loaded::state_dir`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct State {
+    pub dir: String,
+    pub results_served_s: u64,
+    pub history_days: u64,
+    pub history_bytes_max: u64,
+}
+
+/// The gRPC server.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Server {
+    pub listen: SocketAddr,
+    pub wait_by_default: bool,
+    pub message_bytes_max: usize,
+    pub in_flight_max: usize,
+}
+
+/// What holds for a task that does not say otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Deliberation {
+    pub rounds: u32,
+    pub timeout_s: u64,
+    pub quorum: u32,
+}
+
+/// The council of one role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Council {
+    pub agents: usize,
+}
+
+/// The model all agents speak through. Its key is [`Loaded::api_key`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Model {
+    pub kind: ModelKind,
+    pub url: String,
+    pub name: String,
+    pub api_key_file: String,
+    pub api_key_env: String,
+    pub temperature: f64,
+    pub tokens_max: u32,
+    pub connect_timeout_s: u64,
+    pub first_token_timeout_s: u64,
+    pub between_tokens_timeout_s: u64,
+    pub request_timeout_s: u64,
+}
+
+/// Which models may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ModelKind {
+    /// A server that is configured or found, else the simulated model.
+    Auto,
+    /// Only a server that is configured or found.
+    Openai,
+    /// Only the simulated model.
+    Simulated,
+}
+
+/// The simulated model.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Simulated {
+    pub seed: u64,
+    pub latency_ms: u64,
+    pub failure_rate: f64,
+    pub malformed_rate: f64,
+}
+
+/// The worker in this process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Worker {
+    pub slots: usize,
+    pub lease_s: u64,
+}
