@@ -4,6 +4,8 @@
 pub mod announcement;
 mod announcer;
 mod collector;
+#[cfg(feature = "contract")]
+pub mod contract;
 mod coordinator;
 mod councils;
 mod dispatcher;

@@ -1,0 +1,179 @@
+//! The one thread that writes: it takes all writes that wait into one transaction, syncs once, and only
+//! then answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+
+use fleet_deliberation::Answer;
+use fleet_orchestrator::port::{Recorded, StoreError, Stored};
+use tokio::sync::mpsc;
+
+use crate::StateLock;
+use crate::attempts::Attempts;
+use crate::checkpoint::Checkpoints;
+use crate::error::store_error;
+use crate::known_answers::KnownAnswers;
+use crate::ledger::{Applied, Committed, Ledger};
+use crate::recent::Recent;
+use crate::stats::Counters;
+use crate::write::Write;
+
+/// The most writes that share one commit.
+const BATCH_MAX: usize = 1024;
+
+/// The bytes after which a batch is taken no further.
+const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// What the writer tells everyone else.
+pub(crate) struct Shared {
+    pub(crate) records: Recent<Stored>,
+    pub(crate) answers: Recent<Arc<Answer>>,
+    pub(crate) known: KnownAnswers,
+    pub(crate) attempts: Attempts,
+    pub(crate) published: AtomicU64,
+    pub(crate) counters: Counters,
+}
+
+/// The writer, before and while it runs.
+pub(crate) struct Writer {
+    pub(crate) ledger: Ledger,
+    pub(crate) inbox: mpsc::Receiver<Write>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) checkpoints: Checkpoints,
+    /// Held until the last write is done, whoever else lets go of it before.
+    pub(crate) lock: Arc<StateLock>,
+}
+
+impl Writer {
+    /// Starts the thread. It ends when told to, or when the last way to it is dropped, after all writes
+    /// before that.
+    pub(crate) fn start(self) -> std::io::Result<JoinHandle<()>> {
+        thread::Builder::new().name("fleet-write".into()).spawn(move || self.run())
+    }
+
+    fn run(mut self) {
+        let mut waiting = Vec::with_capacity(BATCH_MAX);
+        while self.inbox.blocking_recv_many(&mut waiting, BATCH_MAX) > 0 {
+            while !waiting.is_empty() {
+                let batch = waiting.drain(..batch_len(&waiting)).collect();
+                self.commit(batch);
+                if self.checkpoints.between_commits(self.ledger.connection()) {
+                    self.shared.counters.checkpointed();
+                }
+            }
+        }
+        // Counts that nobody nudged for.
+        self.commit(Vec::new());
+        self.checkpoints.finish(self.ledger.connection());
+        drop(self.ledger);
+        drop(self.lock);
+    }
+
+    fn commit(&mut self, batch: Vec<Write>) {
+        if batch.iter().any(|write| matches!(write, Write::Close)) {
+            // What was sent before is still received.
+            self.inbox.close();
+        }
+        let attempts = self.shared.attempts.take_changes();
+        let alone = attempts.is_empty();
+        let result = self.ledger.transact(&batch, &attempts);
+        self.shared.attempts.settle(attempts, result.is_ok());
+        match result {
+            Ok(committed) => self.settle(batch, committed),
+            Err(error) if !alone && concerns_one(&error) => self.commit_apart(batch),
+            Err(error) => self.split(batch, &error),
+        }
+    }
+
+    /// Commits without the attempts, for which nobody waits.
+    fn commit_apart(&mut self, batch: Vec<Write>) {
+        match self.ledger.transact(&batch, &[]) {
+            Ok(committed) => self.settle(batch, committed),
+            Err(error) => self.split(batch, &error),
+        }
+    }
+
+    /// One write may be too large for the room that is left, or meet a broken page. The others, above all
+    /// those that free room, are not to suffer for it.
+    fn split(&mut self, mut batch: Vec<Write>, error: &rusqlite::Error) {
+        if batch.len() > 1 && concerns_one(error) {
+            let rest = batch.split_off(batch.len() / 2);
+            self.commit_apart(batch);
+            self.commit_apart(rest);
+        } else {
+            batch.into_iter().for_each(|write| write.refuse(store_error(error)));
+        }
+    }
+
+    /// Makes known what is durable now: first to those who look for it, then to those who wrote it.
+    fn settle(&mut self, writes: Vec<Write>, Committed { applied, given, took }: Committed) {
+        let shared = &self.shared;
+        let (mut records, mut answers) = (Vec::new(), Vec::new());
+        for (write, applied) in writes.iter().zip(&applied) {
+            match (write, applied) {
+                (_, Applied::Appended(stored, opened)) => {
+                    if let Some(opened) = opened {
+                        shared.known.opened(opened.clone());
+                    }
+                    let size = stored.entry.body.len() + size_of::<Stored>();
+                    records.push((stored.position.0, size, stored.clone()));
+                }
+                (Write::Record { answer, body, .. }, Applied::Recorded(position)) => {
+                    shared.known.recorded(Arc::clone(answer), body.len());
+                    answers.push((*position, body.len() + size_of::<Answer>(), Arc::clone(answer)));
+                }
+                (Write::ForgetHistory { history, .. }, Applied::HistoryForgotten(last)) => {
+                    records.retain(|(_, _, stored): &(_, _, Stored)| stored.history != *history);
+                    shared.records.forget(*last, |stored| stored.history == *history);
+                }
+                (Write::ForgetAnswers { deliberation, .. }, Applied::AnswersForgotten(last)) => {
+                    let gone = |answer: &Arc<Answer>| answer.job.deliberation == *deliberation;
+                    shared.known.forget(deliberation);
+                    answers.retain(|(_, _, answer)| !gone(answer));
+                    shared.answers.forget(*last, gone);
+                }
+                _ => {}
+            }
+        }
+        shared.published.store(given.published, Ordering::Release);
+        shared.records.push(records, given.records);
+        shared.answers.push(answers, given.answers);
+        let operations = writes.iter().filter(|write| write.is_awaited()).count();
+        shared.counters.committed(operations, took, self.checkpoints.pages());
+        writes.into_iter().zip(applied).for_each(|(write, applied)| answer(write, applied));
+    }
+}
+
+/// Whether others in the same transaction might do better without the write that failed.
+fn concerns_one(error: &rusqlite::Error) -> bool {
+    matches!(store_error(error), StoreError::Full | StoreError::Corrupt(..))
+}
+
+fn batch_len(waiting: &[Write]) -> usize {
+    let mut bytes = 0;
+    let fits = waiting.iter().take_while(|write| {
+        let room = bytes < BATCH_BYTES_MAX;
+        bytes += write.bytes();
+        room
+    });
+    fits.count()
+}
+
+fn answer(write: Write, applied: Applied) {
+    // Whoever waited may be gone.
+    match (write, applied) {
+        (write, Applied::Conflict) => write.refuse(StoreError::Conflict),
+        (Write::Append { done, .. }, Applied::Appended(stored, _)) => _ = done.send(Ok(stored.sequence)),
+        (Write::Record { done, .. }, Applied::Recorded(_)) => _ = done.send(Ok(Recorded::First)),
+        (Write::Record { done, .. }, Applied::Already) => _ = done.send(Ok(Recorded::Already)),
+        (
+            Write::ForgetHistory { done, .. }
+            | Write::ForgetAnswers { done, .. }
+            | Write::Publish { done, .. },
+            _,
+        ) => _ = done.send(Ok(())),
+        // Nobody waits, or `done` is dropped and says that we are closed: a bug, but not theirs.
+        (Write::Append { .. } | Write::Record { .. } | Write::Attempts | Write::Close, _) => {}
+    }
+}
