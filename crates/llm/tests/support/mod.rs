@@ -2,6 +2,8 @@
 
 #![allow(dead_code, clippy::allow_attributes, reason = "not every test uses everything")]
 
+pub(crate) mod llama;
+
 use std::sync::{Arc, Once};
 
 use fleet_deliberation::{AgentId, DeliberationId, JobId, JobKind};
