@@ -3,8 +3,10 @@
 mod discover;
 mod openai;
 mod reasoning;
+mod simulated;
 mod sse;
 pub mod wire;
 
 pub use discover::{Found, PROBE_MS, USUAL_PORTS, discover};
 pub use openai::{BadServer, Limits, OpenAi, ServerConfig};
+pub use simulated::{LABEL, SIMULATED, SimulatedModel, SimulatedSettings};
