@@ -2,9 +2,13 @@
 
 mod discover;
 mod openai;
+mod profiles;
 mod reasoning;
+mod simulated;
 mod sse;
 pub mod wire;
 
 pub use discover::{Found, PROBE_MS, USUAL_PORTS, discover};
 pub use openai::{BadServer, Limits, OpenAi, ServerConfig};
+pub use profiles::Profiles;
+pub use simulated::{LABEL, SIMULATED, SimulatedModel, SimulatedSettings};

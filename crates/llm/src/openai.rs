@@ -155,7 +155,9 @@ impl Call<'_> {
                         self.server.drain(&mut response).await;
                         break None;
                     }
-                    if reading.events() > before {
+                    if reading.has_finished() {
+                        timer.only_figures_follow();
+                    } else if reading.events() > before {
                         timer.next_token();
                     }
                 }

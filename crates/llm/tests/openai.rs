@@ -2,12 +2,12 @@
 
 mod support;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use fleet_deliberation::{FailureKind, Generation, Usage};
-use fleet_llm::{Limits, OpenAi};
-use fleet_orchestrator::port::{LanguageModel, ModelError, Tokens};
+use fleet_llm::{Limits, OpenAi, Profiles};
+use fleet_orchestrator::port::{LanguageModel, ModelError, ModelRequest, Tokens};
 use fleet_scripted::{Call, Outcome, Reply, Scripted, Settings};
 use serde_json::json;
 use support::{PROMPT, client, client_with, limits, request, review_request};
@@ -87,7 +87,7 @@ async fn a_stream_may_end_without_done_once_it_gave_its_reason() {
     let whole = || Reply::events([delta("yes"), finish("stop")]);
     assert_eq!(ask(move |_| whole()).await.unwrap().text, "yes");
     assert_eq!(ask(move |_| whole().then_cut()).await.unwrap().text, "yes");
-    let generation = ask_within(limits(5_000, 50, 5_000), move |_| whole().then_silence()).await.unwrap();
+    let generation = ask(move |_| whole().then_silence()).await.unwrap();
     assert_eq!(generation.text, "yes");
     assert_eq!(generation.usage, Usage { prompt_tokens: 12, completion_tokens: 1, estimated: true });
     assert_eq!(ask(|_| Reply::events([delta("yes").as_str(), DONE])).await.unwrap().text, "yes");
@@ -166,6 +166,33 @@ async fn a_server_that_is_not_there_is_named() {
     let failed = client(&url).complete(&request(), &|_| {}).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::Connection);
     assert!(failed.message.contains(&url) && failed.message.contains("is the server running?"), "{failed}");
+}
+
+#[tokio::test]
+async fn a_server_that_speaks_no_tls_is_a_broken_connection() {
+    let server = Scripted::start(|call: &Call| Reply::answer(call, "yes", 1)).await.unwrap();
+    let url = server.url().replace("http:", "https:");
+    let failed = client(&url).complete(&request(), &|_| {}).await.unwrap_err();
+    assert_eq!(failed.kind, FailureKind::Connection, "{failed}");
+}
+
+#[tokio::test]
+async fn a_call_goes_to_the_model_of_its_profile() {
+    let one = Scripted::start(|call: &Call| Reply::answer(call, "one", 1)).await.unwrap();
+    let other = Scripted::start(|call: &Call| Reply::answer(call, "other", 1)).await.unwrap();
+    let profiles = Profiles::new()
+        .with("default", Arc::new(client(&one.url())))
+        .with("qa", Arc::new(client(&other.url())));
+    let ask = |profile: &str| {
+        let request = ModelRequest { profile: profile.into(), ..request() };
+        let profiles = profiles.clone();
+        async move { profiles.complete(&request, &|_| {}).await }
+    };
+    assert_eq!(ask("default").await.unwrap().text, "one");
+    assert_eq!(ask("qa").await.unwrap().text, "other");
+    let failed = ask("dev").await.unwrap_err();
+    assert_eq!(failed.kind, FailureKind::NotFound);
+    assert!(failed.message.contains("default, qa"), "{failed}");
 }
 
 #[tokio::test]
@@ -350,7 +377,7 @@ async fn what_a_server_refuses_to_take_is_left_out_and_not_sent_again() {
 
 #[tokio::test]
 async fn a_refusal_that_stays_is_reported_and_nothing_is_learnt_from_it() {
-    let tries = std::sync::Arc::new(AtomicUsize::new(0));
+    let tries = Arc::new(AtomicUsize::new(0));
     let seen = tries.clone();
     let server = Scripted::start(move |call: &Call| {
         seen.fetch_add(1, Ordering::Relaxed);

@@ -7,6 +7,9 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::Limits;
 
+/// How long the figures behind an answer are waited for, in a stream that does not say that it ends.
+const FIGURES: Duration = Duration::from_secs(1);
+
 /// A limit was passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Late {
@@ -70,6 +73,11 @@ impl Timer {
         let ms = u64::try_from(self.between_tokens.as_millis()).unwrap_or(u64::MAX);
         self.stage = Late::BetweenTokens { ms };
         self.sleep.as_mut().reset((Instant::now() + self.between_tokens).min(self.end));
+    }
+
+    /// Says that the answer is whole and only figures may follow: they are not waited for as long.
+    pub(super) fn only_figures_follow(&mut self) {
+        self.sleep.as_mut().reset((Instant::now() + FIGURES).min(self.end));
     }
 
     /// Waits for `work`, unless a limit is passed first.
