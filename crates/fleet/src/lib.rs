@@ -1,3 +1,13 @@
 //! The parts of the command.
 
+pub mod cli;
+pub mod command;
 pub mod config;
+mod exit;
+mod model;
+mod remote;
+mod running;
+mod show;
+mod state;
+
+pub use exit::{Exit, Problem};

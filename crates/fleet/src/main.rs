@@ -1,2 +1,19 @@
-//! The command.
-fn main() {}
+//! The command `fleet`.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use fleet::cli::Cli;
+use fleet::command;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match command::run(cli) {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            let (exit, message) = fleet::Problem::report(&error);
+            eprintln!("fleet: {message}");
+            exit.into()
+        }
+    }
+}

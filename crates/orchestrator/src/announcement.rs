@@ -1,9 +1,10 @@
 //! The events `deliberation.completed` and `deliberation.failed`, with the keys of the wire.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use fleet_deliberation::{AgentId, CheckKind, CheckOutcome, CheckReport, Ending, JobKind, Lane};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::port::Announcement;
 use crate::rfc3339;
@@ -12,17 +13,16 @@ use crate::view::{ResultView, View};
 /// What is announced of a deliberation that has ended; `None` while it is open.
 #[must_use]
 pub fn of(view: &View) -> Option<Announcement> {
-    let (subject, body) = match outcome(view)? {
-        Outcome::Completed(completed) => ("deliberation.completed", serde_json::to_vec(&completed)),
-        Outcome::Failed(failed) => ("deliberation.failed", serde_json::to_vec(&failed)),
+    let outcome = outcome(view)?;
+    let subject = match &outcome {
+        Outcome::Completed(_) => "deliberation.completed",
+        Outcome::Failed(_) => "deliberation.failed",
     };
-    #[expect(clippy::expect_used, reason = "the parts of an announcement are texts and numbers")]
-    let body = body.expect("an announcement can be written");
-    Some(Announcement { id: format!("{}:ended", view.state.id()), subject, body: body.into() })
+    Some(Announcement { id: format!("{}:ended", view.state.id()), subject, body: outcome.to_json().into() })
 }
 
 /// How a deliberation ended, in the words of the wire.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Outcome {
     /// With a verdict.
@@ -31,13 +31,22 @@ pub enum Outcome {
     Failed(Failed),
 }
 
+impl Outcome {
+    /// The event's content: one JSON object.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        #[expect(clippy::expect_used, reason = "the parts of an announcement are texts and numbers")]
+        serde_json::to_string(self).expect("an announcement can be written")
+    }
+}
+
 /// The event `deliberation.completed`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Completed {
     /// The task.
     pub task_id: String,
     /// Always `completed`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// The verdict, best first.
     pub results: Vec<Ranked>,
     /// The author of the winning proposal.
@@ -61,12 +70,12 @@ pub struct Completed {
 }
 
 /// The event `deliberation.failed`.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failed {
     /// The task.
     pub task_id: String,
     /// `failed` or `timeout`.
-    pub status: &'static str,
+    pub status: Cow<'static, str>,
     /// What happened.
     pub error: String,
     /// Agents that gave no proposal.
@@ -76,18 +85,18 @@ pub struct Failed {
 }
 
 /// An agent that gave no proposal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailedAgent {
     /// Which agent.
     pub agent_id: String,
     /// What happened.
     pub error: String,
     /// What kind of fault it was.
-    pub error_type: &'static str,
+    pub error_type: Cow<'static, str>,
 }
 
 /// A ranked proposal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Ranked {
     /// What was proposed.
     pub proposal: Proposal,
@@ -102,7 +111,7 @@ pub struct Ranked {
 }
 
 /// A proposal.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Proposal {
     /// Who wrote it.
     pub author_id: String,
@@ -119,17 +128,17 @@ pub struct Proposal {
 }
 
 /// The check suite: a check that was not run is not there.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checks {
     /// The checks that ran, by name.
     #[serde(flatten)]
-    pub ran: BTreeMap<&'static str, Check>,
+    pub ran: BTreeMap<Cow<'static, str>, Check>,
     /// Whether every check of the suite ran and passed.
     pub all_passed: bool,
 }
 
 /// A check that ran.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Check {
     /// Whether it found nothing.
     pub passed: bool,
@@ -150,7 +159,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
         Ending::Completed(verdict) => {
             return Some(Outcome::Completed(Completed {
                 task_id,
-                status: "completed",
+                status: "completed".into(),
                 results: view.results.iter().map(|result| ranked(view, result)).collect(),
                 winner_id: view.winner().map(AgentId::to_string).unwrap_or_default(),
                 why: verdict.why.clone(),
@@ -163,9 +172,10 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 usage: state.usage,
             }));
         }
-        other => (if *other == Ending::TimedOut { "timeout" } else { "failed" }, error_message(view)),
+        Ending::TimedOut => ("timeout", error_message(view)),
+        Ending::NoQuorum { .. } | Ending::Cancelled { .. } => ("failed", error_message(view)),
     };
-    Some(Outcome::Failed(Failed { task_id, status, error, failed_agents, timestamp: rfc3339(ended.at) }))
+    Some(Outcome::Failed(Failed { task_id, status: status.into(), error, failed_agents, timestamp: rfc3339(ended.at) }))
 }
 
 /// Why a deliberation gave no verdict, in a sentence; empty when it gave one or is still open.
@@ -200,7 +210,7 @@ fn failed_agent(lane: &Lane) -> Option<FailedAgent> {
     Some(FailedAgent {
         agent_id: lane.author.to_string(),
         error: failure.message.clone(),
-        error_type: failure.kind.as_str(),
+        error_type: failure.kind.as_str().into(),
     })
 }
 
@@ -234,7 +244,7 @@ fn checks(report: Option<&CheckReport>) -> Checks {
         let fault =
             |f: &fleet_deliberation::Fault| format!("{} {}:{}: {}", f.language, f.line, f.column, f.message);
         let errors = result.faults.iter().map(fault).collect();
-        Some((name, Check { passed, message: result.message.clone(), errors }))
+        Some((Cow::Borrowed(name), Check { passed, message: result.message.clone(), errors }))
     };
     let all_passed =
         kinds.iter().all(|(kind, _)| result(*kind).is_some_and(|r| r.outcome == CheckOutcome::Pass));

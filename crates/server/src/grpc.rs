@@ -93,9 +93,10 @@ impl OrchestratorService for Grpc {
         &self,
         request: Request<wire::GetDeliberationResultRequest>,
     ) -> Result<Response<wire::GetDeliberationResultResponse>, Status> {
-        let id = ask::task_id(&request.into_inner().task_id)?;
+        let wire::GetDeliberationResultRequest { task_id, with_event } = request.into_inner();
+        let id = ask::task_id(&task_id)?;
         let view = self.coordinator.view(&id).await.map_err(status)?;
-        Ok(Response::new(answer::result(&view, self.clock.now())))
+        Ok(Response::new(answer::result(&view, with_event, self.clock.now())))
     }
 
     async fn cancel_deliberation(

@@ -24,7 +24,7 @@ pub(crate) fn submitted(accepted: &Accepted, now: Timestamp) -> wire::Deliberate
 }
 
 pub(crate) fn deliberated(view: &View, now: Timestamp) -> wire::DeliberateResponse {
-    let result = result(view, now);
+    let result = result(view, false, now);
     let status = match view.state.status() {
         Status::Pending => "PENDING",
         Status::InProgress => "IN_PROGRESS",
@@ -43,7 +43,7 @@ pub(crate) fn deliberated(view: &View, now: Timestamp) -> wire::DeliberateRespon
     }
 }
 
-pub(crate) fn result(view: &View, now: Timestamp) -> wire::GetDeliberationResultResponse {
+pub(crate) fn result(view: &View, with_event: bool, now: Timestamp) -> wire::GetDeliberationResultResponse {
     let state = &view.state;
     let until = state.ended.as_ref().map_or(now, |ended| ended.at);
     wire::GetDeliberationResultResponse {
@@ -54,6 +54,7 @@ pub(crate) fn result(view: &View, now: Timestamp) -> wire::GetDeliberationResult
         duration_ms: signed(until.ms_since(state.opened.at)),
         error_message: announcement::error_message(view),
         metadata: Some(metadata(state.id().as_str(), tags(view), now)),
+        event: announcement::outcome(view).filter(|_| with_event).map(|o| o.to_json()).unwrap_or_default(),
     }
 }
 

@@ -1,0 +1,109 @@
+//! `fleet deliberate`: a task, a council, a verdict.
+
+use std::io::Read as _;
+
+use anyhow::Context as _;
+use fleet_api::v1 as wire;
+use fleet_deliberation::{DeliberationId, Task};
+use fleet_orchestrator::Scope;
+use fleet_orchestrator::port::Entropy as _;
+
+use crate::cli::Deliberate;
+use crate::config::Loaded;
+use crate::remote::Remote;
+use crate::running::Running;
+use crate::show::{self, follow};
+use crate::{Exit, Problem, model};
+
+pub(super) async fn run(loaded: &Loaded, asked: Deliberate) -> anyhow::Result<Exit> {
+    let description = description(&asked)?;
+    match asked.server.clone() {
+        Some(address) => remotely(&address, asked, description).await,
+        None => here(loaded, asked, description).await,
+    }
+}
+
+async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow::Result<Exit> {
+    let id = match &asked.id {
+        Some(id) => id.clone(),
+        None => fleet_embedded::SystemEntropy.id(),
+    };
+    let id = DeliberationId::new(&id)
+        .map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
+    let clock = std::sync::Arc::new(fleet_embedded::SystemClock);
+    let chosen = model::choose(loaded, clock).await?;
+    let label = chosen.label.clone();
+    let mut running = Running::start(loaded, chosen, Scope::Only(id.clone())).await?;
+    let request = fleet_orchestrator::Request {
+        id: Some(id.clone()),
+        task: Task {
+            description,
+            rubric: asked.rubric.unwrap_or_default(),
+            requirements: asked.require,
+            metadata: asked.metadata.into_iter().collect(),
+        },
+        role: asked.role,
+        rounds: asked.rounds,
+        agents: asked.agents,
+        timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
+        submitter: "cli".into(),
+    };
+    let submitted = running.coordinator.submit(request).await;
+    if let Err(error) = submitted {
+        running.stop(None).await;
+        return Err(error.into());
+    }
+    show::introduce(&id, &label);
+    let outcome = follow::here(&mut running, &id).await;
+    show::conclude(running, outcome, &id, &label, asked.json).await
+}
+
+async fn remotely(address: &str, asked: Deliberate, description: String) -> anyhow::Result<Exit> {
+    let remote = Remote::connect(address).await?;
+    let timeout_seconds = number("--timeout", asked.timeout)?;
+    let request = wire::DeliberateRequest {
+        task_description: description,
+        role: asked.role,
+        constraints: Some(wire::TaskConstraints {
+            rubric: asked.rubric.unwrap_or_default(),
+            requirements: asked.require,
+            metadata: asked.metadata.into_iter().collect(),
+            max_iterations: 0,
+            timeout_seconds,
+        }),
+        rounds: asked.rounds.map(|n| number("--rounds", Some(n.into()))).transpose()?,
+        num_agents: number("--agents", asked.agents.map(u64::from))?,
+        task_id: asked.id.unwrap_or_default(),
+        wait: Some(false),
+        after_sequence: 0,
+    };
+    let submitted = remote.deliberate(request).await?;
+    let id = submitted.task_id;
+    show::introduce(&id, &format!("the server at {address}"));
+    let outcome = follow::remotely(&remote, &id, true).await?;
+    show::outcome(&outcome, &format!("the server at {address}"), asked.json)
+}
+
+fn number(flag: &str, n: Option<u64>) -> anyhow::Result<i32> {
+    let Some(n) = n else { return Ok(0) };
+    let too_large = || Problem::new(Exit::Refused, format!("{flag} is {n}, which is too large"));
+    i32::try_from(n).map_err(|_| too_large().into())
+}
+
+fn description(asked: &Deliberate) -> anyhow::Result<String> {
+    match (&asked.task, &asked.file) {
+        (Some(task), _) if task == "-" => {
+            let mut text = String::new();
+            let read = std::io::stdin().read_to_string(&mut text);
+            read.map_err(|e| Problem::new(Exit::Refused, format!("standard input cannot be read as text: {e}")))?;
+            Ok(text)
+        }
+        (Some(task), _) => Ok(task.clone()),
+        (None, Some(path)) => {
+            let read = std::fs::read_to_string(path);
+            let problem = |e| Problem::new(Exit::Refused, format!("{} cannot be read as text: {e}", path.display()));
+            Ok(read.map_err(problem)?)
+        }
+        (None, None) => Err(Problem::new(Exit::Refused, "there is no task")).context("reading the task"),
+    }
+}

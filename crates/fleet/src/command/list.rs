@@ -1,0 +1,104 @@
+//! `fleet list`: what was submitted last.
+
+use fleet_api::v1::DeliberationStatus;
+use fleet_deliberation::{Deliberation, Ending, Status, Timestamp};
+use fleet_orchestrator::rfc3339;
+use serde::Serialize;
+
+use crate::cli::List;
+use crate::config::Loaded;
+use crate::show::print;
+use crate::state::{Source, at_work, source};
+use crate::{Exit, Problem};
+
+#[derive(Serialize)]
+struct Row {
+    task_id: String,
+    role: String,
+    status: &'static str,
+    submitted_at: String,
+    ended_at: Option<String>,
+    winner_id: Option<String>,
+    task_description: String,
+}
+
+pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
+    let found = source(loaded, asked.server.as_deref()).await;
+    let rows: Vec<Row> = match found {
+        Ok(Source::Server(remote)) => remote.list(asked.limit).await?.into_iter().map(Row::of_info).collect(),
+        Ok(Source::Files(coordinator)) => {
+            let newest = coordinator.newest(asked.limit as usize).await?;
+            newest.iter().map(|loaded| Row::of_state(&loaded.state)).collect()
+        }
+        // Where nothing was ever submitted there is nothing to list, which is no error.
+        Err(error) if Problem::report(&error).0 == Exit::NotFound => Vec::new(),
+        Err(error) => return Err(error),
+    };
+    if asked.json {
+        print(&(serde_json::to_string(&rows)? + "\n"))?;
+        return Ok(Exit::Done);
+    }
+    if rows.is_empty() {
+        eprintln!("nothing was submitted yet");
+        return Ok(Exit::Done);
+    }
+    let idle = !at_work(loaded) && asked.server.is_none();
+    let ids = rows.iter().map(|row| row.task_id.chars().count()).max().unwrap_or(0);
+    let mut text = format!("{:ids$}  {:9}  {:11}  {:20}  TASK\n", "ID", "ROLE", "STATUS", "SUBMITTED");
+    for row in rows {
+        let status = match row.status {
+            "PENDING" | "IN_PROGRESS" if idle => "LEFT",
+            status => status,
+        };
+        let task: String = row.task_description.split_whitespace().collect::<Vec<_>>().join(" ");
+        let task: String = task.chars().take(60).collect();
+        let submitted = row.submitted_at.split('.').next().unwrap_or_default();
+        text += &format!("{:ids$}  {:9}  {status:11}  {submitted:20}  {task}\n", row.task_id, row.role);
+    }
+    print(&text)?;
+    Ok(Exit::Done)
+}
+
+impl Row {
+    fn of_state(state: &Deliberation) -> Row {
+        let winner = state.ended.as_ref().and_then(|ended| match &ended.ending {
+            Ending::Completed(verdict) => verdict.winner().map(|winner| winner.author.to_string()),
+            Ending::NoQuorum { .. } | Ending::TimedOut | Ending::Cancelled { .. } => None,
+        });
+        Row {
+            task_id: state.id().to_string(),
+            role: state.submission().role.to_string(),
+            status: match state.status() {
+                Status::Pending => "PENDING",
+                Status::InProgress => "IN_PROGRESS",
+                Status::Completed => "COMPLETED",
+                Status::Failed => "FAILED",
+                Status::TimedOut => "TIMEOUT",
+            },
+            submitted_at: rfc3339(state.opened.at),
+            ended_at: state.ended.as_ref().map(|ended| rfc3339(ended.at)),
+            winner_id: winner,
+            task_description: state.submission().task.description.chars().take(120).collect(),
+        }
+    }
+
+    fn of_info(info: fleet_api::v1::DeliberationInfo) -> Row {
+        let time = |ms: i64| u64::try_from(ms).ok().filter(|ms| *ms > 0).map(|ms| rfc3339(Timestamp(ms)));
+        Row {
+            status: match info.status() {
+                DeliberationStatus::Unknown => "UNKNOWN",
+                DeliberationStatus::Pending => "PENDING",
+                DeliberationStatus::InProgress => "IN_PROGRESS",
+                DeliberationStatus::Completed => "COMPLETED",
+                DeliberationStatus::Failed => "FAILED",
+                DeliberationStatus::Timeout => "TIMEOUT",
+            },
+            submitted_at: time(info.created_at_ms).unwrap_or_default(),
+            ended_at: time(info.ended_at_ms),
+            winner_id: Some(info.winner_id).filter(|winner| !winner.is_empty()),
+            task_id: info.task_id,
+            role: info.role,
+            task_description: info.task_description,
+        }
+    }
+}

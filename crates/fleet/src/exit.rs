@@ -1,0 +1,145 @@
+//! How the command ends: one code a kind of outcome.
+
+use std::process::ExitCode;
+
+use fleet_deliberation::Rejection;
+use fleet_embedded::OpenError;
+use fleet_orchestrator::port::StoreError;
+use fleet_orchestrator::{HandleError, chain};
+use tonic_types::StatusExt as _;
+
+use crate::config::ConfigError;
+
+/// How the command ends. `docs/errors.md` lists the codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
+    /// There is a verdict, or what was asked for was done.
+    Done = 0,
+    /// Something went wrong that should not.
+    Unexpected = 1,
+    /// Flags, configuration or task are not acceptable. Flags that are no flags end with the same code.
+    Refused = 2,
+    /// The deliberation ended without a verdict: too few agents answered.
+    Failed = 3,
+    /// The deliberation ended without a verdict: its time was up.
+    TimedOut = 4,
+    /// The deliberation was cancelled.
+    Cancelled = 5,
+    /// There is no such deliberation or council.
+    NotFound = 6,
+    /// Not now: a limit is reached, or another process works on the state.
+    Busy = 7,
+    /// A server, a model or the state cannot be reached.
+    Unavailable = 8,
+    /// The id is taken by a task with other content.
+    Conflict = 9,
+    /// The deliberation has not ended yet.
+    Open = 10,
+    /// Left at once; the deliberation can be resumed.
+    Left = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> ExitCode {
+        ExitCode::from(exit as u8)
+    }
+}
+
+/// Something the user can do something about.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// How the command ends.
+    pub exit: Exit,
+    /// What happened, what it was about, what to do.
+    pub message: String,
+}
+
+impl Problem {
+    /// A problem with an outcome of its own.
+    pub fn new(exit: Exit, message: impl Into<String>) -> Problem {
+        Problem { exit, message: message.into() }
+    }
+
+    /// The code and the message for an error, whatever it is.
+    #[must_use]
+    pub fn report(error: &anyhow::Error) -> (Exit, String) {
+        let message = chain(error.as_ref());
+        for cause in error.chain() {
+            if let Some(problem) = cause.downcast_ref::<Problem>() {
+                return (problem.exit, message);
+            }
+            if let Some(error) = cause.downcast_ref::<ConfigError>() {
+                let exit = match error {
+                    ConfigError::Internal(_) => Exit::Unexpected,
+                    _ => Exit::Refused,
+                };
+                return (exit, message);
+            }
+            if let Some(error) = cause.downcast_ref::<HandleError>() {
+                return (handle(error), message);
+            }
+            if let Some(error) = cause.downcast_ref::<OpenError>() {
+                return (open(error), format!("{message}{}", advice(error)));
+            }
+            if let Some(status) = cause.downcast_ref::<tonic::Status>() {
+                return remote(status);
+            }
+        }
+        (Exit::Unexpected, message)
+    }
+}
+
+fn handle(error: &HandleError) -> Exit {
+    match error {
+        HandleError::Rejected(rejection) => match rejection {
+            Rejection::Unknown(_) => Exit::NotFound,
+            Rejection::Malformed { .. } | Rejection::NotNow(_) => Exit::Refused,
+            Rejection::OtherContent(_) => Exit::Conflict,
+        },
+        HandleError::NoCouncil { .. } | HandleError::NoLongerServed { .. } => Exit::NotFound,
+        HandleError::Busy { .. } => Exit::Busy,
+        HandleError::Store(StoreError::Conflict | StoreError::Full | StoreError::Unavailable(_)) => {
+            Exit::Unavailable
+        }
+        HandleError::Store(StoreError::Corrupt(..)) => Exit::Unexpected,
+    }
+}
+
+fn open(error: &OpenError) -> Exit {
+    match error {
+        OpenError::Held { .. } => Exit::Busy,
+        OpenError::Missing(_) => Exit::NotFound,
+        OpenError::Newer { .. } | OpenError::NotOurs(_) => Exit::Refused,
+        OpenError::NotWritable(..) => Exit::Unavailable,
+        OpenError::Other(_) => Exit::Unexpected,
+    }
+}
+
+fn advice(error: &OpenError) -> &'static str {
+    match error {
+        OpenError::Held { .. } => {
+            "; wait for it, give --server ADDRESS to have a server do the work, or --state DIR to work elsewhere"
+        }
+        OpenError::Newer { .. } => "; use that version, or --state DIR to work elsewhere",
+        OpenError::NotOurs(_) | OpenError::NotWritable(..) => "; give --state DIR to work elsewhere",
+        OpenError::Missing(_) => "; nothing was ever submitted here",
+        OpenError::Other(_) => "",
+    }
+}
+
+fn remote(status: &tonic::Status) -> (Exit, String) {
+    use tonic::Code;
+    let exit = match status.code() {
+        Code::NotFound => Exit::NotFound,
+        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented => Exit::Refused,
+        Code::AlreadyExists => Exit::Conflict,
+        Code::ResourceExhausted | Code::Aborted => Exit::Busy,
+        Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Exit::Unavailable,
+        _ => Exit::Unexpected,
+    };
+    let again = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
+    let hint = again.map(|delay| format!(" (try again in {} s)", delay.as_secs().max(1))).unwrap_or_default();
+    (exit, format!("the server answers: {}{hint}", status.message()))
+}

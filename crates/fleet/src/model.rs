@@ -1,0 +1,108 @@
+//! Which model the agents speak through.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use fleet_llm::{Limits, OpenAi, PROBE_MS, ServerConfig, SimulatedModel, SimulatedSettings, USUAL_PORTS, discover};
+use fleet_orchestrator::port::{Clock, LanguageModel};
+
+use crate::config::{Loaded, ModelKind};
+use crate::{Exit, Problem};
+
+/// The name under which the simulated model goes.
+pub(crate) const SIMULATED: &str = "simulated";
+
+/// A model that was chosen.
+pub(crate) struct Chosen {
+    pub(crate) model: Arc<dyn LanguageModel>,
+    /// The model's name as its server knows it.
+    pub(crate) name: String,
+    /// What it is, for people.
+    pub(crate) label: String,
+}
+
+/// Chooses as the configuration says: the server that is named, else one that is found on this machine,
+/// else the simulated model.
+pub(crate) async fn choose(loaded: &Loaded, clock: Arc<dyn Clock>) -> anyhow::Result<Chosen> {
+    let model = &loaded.config.model;
+    if model.kind == ModelKind::Simulated {
+        return Ok(simulated(loaded, clock, "as asked for"));
+    }
+    if !model.url.is_empty() {
+        return server(loaded, model.url.clone(), true).await;
+    }
+    let ports = USUAL_PORTS.map(|port| port.to_string()).join(", ");
+    match discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")? {
+        Some(found) => {
+            let name = match model.name.as_str() {
+                "" => found.models.first().cloned().unwrap_or_default(),
+                name => name.to_owned(),
+            };
+            // A key that was meant for another server must not go to whatever was found.
+            let mut chosen = server_named(loaded, found.url, name, false)?;
+            chosen.label = format!("{} (found on a usual port; --url names another)", chosen.label);
+            Ok(chosen)
+        }
+        None if model.kind == ModelKind::Openai || !model.name.is_empty() => Err(Problem::new(
+            Exit::Unavailable,
+            format!("no model server answers on the local ports {ports}; start one, or name one with --url"),
+        )
+        .into()),
+        None => {
+            Ok(simulated(loaded, clock, &format!("no model server answers on the local ports {ports}; --url names one")))
+        }
+    }
+}
+
+fn simulated(loaded: &Loaded, clock: Arc<dyn Clock>, why: &str) -> Chosen {
+    let settings = &loaded.config.simulated;
+    let settings = SimulatedSettings {
+        seed: settings.seed,
+        latency_ms: settings.latency_ms,
+        failure_rate: settings.failure_rate,
+        malformed_rate: settings.malformed_rate,
+        ..SimulatedSettings::default()
+    };
+    Chosen {
+        model: Arc::new(SimulatedModel::new(settings, clock)),
+        name: SIMULATED.into(),
+        label: format!("the SIMULATED model: its answers are not real ({why})"),
+    }
+}
+
+async fn server(loaded: &Loaded, url: String, with_key: bool) -> anyhow::Result<Chosen> {
+    if !loaded.config.model.name.is_empty() {
+        return server_named(loaded, url, loaded.config.model.name.clone(), with_key);
+    }
+    let server = open(loaded, url.clone(), with_key)?;
+    let asked = server.models().await.map_err(|error| {
+        let advice = "name the model with --model if the server does not list its models";
+        Problem::new(Exit::Unavailable, format!("asking {url} for its models: {error}; {advice}"))
+    })?;
+    let name = asked.into_iter().next().ok_or_else(|| {
+        Problem::new(Exit::Unavailable, format!("{url} lists no model; load one there, or name one with --model"))
+    })?;
+    Ok(chosen(server, name))
+}
+
+fn server_named(loaded: &Loaded, url: String, name: String, with_key: bool) -> anyhow::Result<Chosen> {
+    Ok(chosen(open(loaded, url, with_key)?, name))
+}
+
+fn chosen(server: OpenAi, name: String) -> Chosen {
+    let label = format!("{name} at {}", server.label());
+    Chosen { model: Arc::new(server), name, label }
+}
+
+fn open(loaded: &Loaded, url: String, with_key: bool) -> anyhow::Result<OpenAi> {
+    let model = &loaded.config.model;
+    let limits = Limits {
+        connect_ms: model.connect_timeout_s * 1000,
+        first_token_ms: model.first_token_timeout_s * 1000,
+        between_tokens_ms: model.between_tokens_timeout_s * 1000,
+        total_ms: model.request_timeout_s * 1000,
+    };
+    let api_key = loaded.api_key.as_ref().filter(|_| with_key).map(|key| key.secret.clone());
+    OpenAi::new(ServerConfig { url, api_key, limits })
+        .map_err(|error| Problem::new(Exit::Refused, fleet_orchestrator::chain(&error)).into())
+}

@@ -1,0 +1,182 @@
+//! Everything at work in this process: started in one place, stopped in one place.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use fleet_checks::Suite;
+use fleet_deliberation::Profile;
+use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
+use fleet_orchestrator::port::{Clock, EventStore, Answers};
+use fleet_orchestrator::{
+    Coordinator, Council, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
+};
+use fleet_worker::{Parts, Worker};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, Loaded};
+use crate::model::Chosen;
+
+/// How many deliberations are kept in memory.
+const CACHED_MAX: usize = 16_384;
+/// How often lost jobs are looked for, in milliseconds.
+const SWEEP_MS: u64 = 5_000;
+/// How long ago a job must have been asked for to be looked after, in milliseconds.
+const OVERDUE_MS: u64 = 15_000;
+/// How often old histories are looked for, in milliseconds.
+const JANITOR_MS: u64 = 600_000;
+/// How long parts may take to end what they have begun.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Everything at work.
+pub(crate) struct Running {
+    pub(crate) coordinator: Arc<Coordinator>,
+    pub(crate) ticks: Arc<Ticks>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) stop: CancellationToken,
+    pub(crate) parts: JoinSet<(&'static str, anyhow::Result<()>)>,
+    embedded: Embedded,
+}
+
+impl Running {
+    /// Opens the state and starts all parts.
+    pub(crate) async fn start(loaded: &Loaded, chosen: Chosen, scope: Scope) -> anyhow::Result<Running> {
+        let config = &loaded.config;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let embedded = open(loaded, Arc::clone(&clock)).await?;
+        let stop = CancellationToken::new();
+        let ports = Ports {
+            events: Arc::clone(&embedded.events),
+            answers: Arc::clone(&embedded.answers),
+            queue: Arc::clone(&embedded.jobs),
+            announcements: Arc::clone(&embedded.announcements),
+            clock: Arc::clone(&clock),
+            entropy: Arc::clone(&embedded.entropy),
+        };
+        let settings = OrchestratorSettings {
+            coordinator: coordinator_settings(config),
+            retention: Retention {
+                history_ms: config.state.history_days * 24 * 60 * 60 * 1000,
+                bytes_max: config.state.history_bytes_max,
+                every_ms: JANITOR_MS,
+            },
+            scope,
+            sweep_ms: SWEEP_MS,
+            overdue_ms: OVERDUE_MS,
+        };
+        let councils = councils(config, &chosen.name)?;
+        let (coordinator, begun) = begin(&ports, councils, settings, &stop).await.context("opening the log")?;
+
+        let mut parts = JoinSet::new();
+        for (name, part) in begun {
+            parts.spawn(async move {
+                part.await;
+                (name, Ok(()))
+            });
+        }
+        // One worker a core, so that reading many streams of tokens is not the work of one core.
+        let workers = available_parallelism().map_or(1, NonZeroUsize::get).min(config.worker.slots);
+        for nth in 0..workers {
+            let worker = Worker::new(
+                Parts {
+                    histories: Arc::clone(coordinator.histories()),
+                    answers: Arc::clone(&embedded.answers),
+                    queue: Arc::clone(&embedded.jobs),
+                    model: Arc::clone(&chosen.model),
+                    checker: Arc::new(Suite),
+                    progress: Arc::clone(&embedded.ticks) as _,
+                    clock: Arc::clone(&clock),
+                    entropy: Arc::clone(&embedded.entropy),
+                },
+                fleet_worker::Settings {
+                    slots: share(config.worker.slots, workers, nth),
+                    ..fleet_worker::Settings::default()
+                },
+            );
+            let stop = stop.clone();
+            parts.spawn(async move {
+                worker.run(stop).await;
+                ("worker", Ok(()))
+            });
+        }
+        let ticks = Arc::clone(&embedded.ticks);
+        Ok(Running { coordinator, ticks, clock, stop, parts, embedded })
+    }
+
+    /// Says what this process is, to others who would like to work on the same state.
+    pub(crate) fn describe(&self, holder: &str) -> anyhow::Result<()> {
+        self.embedded.describe(holder).context("writing into the lock file")
+    }
+
+    /// Waits until a part ends, which none does by itself.
+    pub(crate) async fn broken(&mut self) -> anyhow::Error {
+        match self.parts.join_next().await {
+            Some(Ok((name, Ok(())))) => anyhow::anyhow!("{name} ended by itself"),
+            Some(Ok((name, Err(error)))) => error.context(name),
+            Some(Err(error)) => anyhow::anyhow!(error).context("a part panicked"),
+            None => anyhow::anyhow!("nothing runs"),
+        }
+    }
+
+    /// Stops all parts, gives them a while to end what they have begun, and closes the state.
+    pub(crate) async fn stop(mut self, grace: Option<Duration>) {
+        self.stop.cancel();
+        let ended = async { while self.parts.join_next().await.is_some() {} };
+        if tokio::time::timeout(grace.unwrap_or(GRACE), ended).await.is_err() {
+            self.parts.shutdown().await;
+        }
+        self.embedded.close().await;
+    }
+}
+
+/// A coordinator that only reads: no part runs, nothing is sent.
+pub(crate) fn reader(loaded: &Loaded, events: Arc<dyn EventStore>, answers: Arc<dyn Answers>) -> Coordinator {
+    let settings = coordinator_settings(&loaded.config);
+    let histories = Arc::new(Histories::new(events, settings.cached_max));
+    let entropy = Arc::new(fleet_embedded::SystemEntropy);
+    Coordinator::new(histories, answers, Arc::new(SystemClock), entropy, Councils::default(), settings)
+}
+
+/// Opens the state for this process alone.
+pub(crate) async fn open(loaded: &Loaded, clock: Arc<dyn Clock>) -> anyhow::Result<Embedded> {
+    let dir = loaded.state_dir()?;
+    let settings =
+        EmbeddedSettings { lease_ms: loaded.config.worker.lease_s * 1000, ..EmbeddedSettings::default() };
+    let at = dir.clone();
+    let opened = tokio::task::spawn_blocking(move || Embedded::open(&dir, settings, clock)).await?;
+    opened.with_context(|| format!("opening the state in {}", at.display()))
+}
+
+fn coordinator_settings(config: &Config) -> Settings {
+    Settings {
+        rounds: config.deliberation.rounds,
+        quorum: config.deliberation.quorum,
+        timeout_ms: config.deliberation.timeout_s * 1000,
+        in_flight_max: config.server.in_flight_max,
+        served_ms: config.state.results_served_s * 1000,
+        cached_max: NonZeroUsize::new(CACHED_MAX).unwrap_or(NonZeroUsize::MIN),
+    }
+}
+
+fn councils(config: &Config, model: &str) -> anyhow::Result<Councils> {
+    let profile = Profile {
+        name: "default".into(),
+        model: model.into(),
+        temperature: config.model.temperature,
+        tokens_max: config.model.tokens_max,
+    };
+    let mut councils = Vec::new();
+    for (role, council) in &config.councils {
+        let council = Council::new(role.clone(), council.agents, profile.clone());
+        councils.push(council.with_context(|| format!("naming the agents of role {role}"))?);
+    }
+    Ok(Councils::new(councils))
+}
+
+/// The `nth` of `parts` nearly equal shares of `whole`.
+fn share(whole: usize, parts: usize, nth: usize) -> usize {
+    whole / parts + usize::from(nth < whole % parts)
+}

@@ -1,0 +1,86 @@
+//! What people and programs are shown: progress on standard error, results on standard output.
+
+pub(crate) mod follow;
+mod lanes;
+mod verdict;
+
+use std::io::{ErrorKind, Write as _};
+
+use fleet_deliberation::DeliberationId;
+use fleet_orchestrator::announcement::Outcome;
+
+use crate::running::Running;
+use crate::show::follow::{Followed, OpenStanding};
+use crate::{Exit, Problem};
+
+/// Prints to standard output. A reader that has gone away is no error: it has read what it wanted.
+pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = std::io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Says what is about to happen.
+pub(crate) fn introduce(id: impl std::fmt::Display, label: &str) {
+    eprintln!("deliberation {id}");
+    eprintln!("using {label}");
+}
+
+/// An id from the command line.
+pub(crate) fn parse_id(text: &str) -> Result<DeliberationId, Problem> {
+    DeliberationId::new(text).map_err(|error| Problem::new(Exit::Refused, format!("the id {error}")))
+}
+
+/// Stops what runs and shows what came of it.
+pub(crate) async fn conclude(
+    running: Running,
+    followed: anyhow::Result<Followed>,
+    id: &DeliberationId,
+    label: &str,
+    json: bool,
+) -> anyhow::Result<Exit> {
+    if let Ok(Followed::Left) = followed {
+        eprintln!("left; go on with: fleet resume {id}");
+        return Ok(Exit::Left);
+    }
+    // Nobody waits for models any more.
+    running.stop(None).await;
+    match followed? {
+        Followed::Ended(outcome) => self::outcome(&outcome, label, json),
+        Followed::Left => Ok(Exit::Left),
+    }
+}
+
+/// Shows how a deliberation ended.
+pub(crate) fn outcome(outcome: &Outcome, label: &str, json: bool) -> anyhow::Result<Exit> {
+    let exit = match outcome {
+        Outcome::Completed(_) => Exit::Done,
+        Outcome::Failed(failed) if failed.status == "timeout" => Exit::TimedOut,
+        Outcome::Failed(failed) if failed.error.starts_with("cancelled") => Exit::Cancelled,
+        Outcome::Failed(_) => Exit::Failed,
+    };
+    if json {
+        print(&(outcome.to_json() + "\n"))?;
+        return Ok(exit);
+    }
+    match outcome {
+        Outcome::Completed(completed) => print(&verdict::text(completed, label))?,
+        Outcome::Failed(failed) => eprintln!("no verdict: {}", failed.error),
+    }
+    Ok(exit)
+}
+
+/// Shows a deliberation that has not ended.
+pub(crate) fn open(open: &OpenStanding, json: bool) -> anyhow::Result<Exit> {
+    if json {
+        print(&(serde_json::to_string(open)? + "\n"))?;
+    } else {
+        eprintln!(
+            "deliberation {} has not ended: {}; {} jobs pending, {} completed, {} failed",
+            open.task_id, open.phase, open.pending, open.completed, open.failed
+        );
+    }
+    Ok(Exit::Open)
+}

@@ -1,0 +1,49 @@
+//! A verdict as people read it.
+
+use std::fmt::Write as _;
+
+use fleet_orchestrator::announcement::Completed;
+
+use crate::model::SIMULATED;
+
+/// The ranking with scores and what they rest on, then the winning proposal.
+pub(crate) fn text(completed: &Completed, label: &str) -> String {
+    let mut text = String::new();
+    let simulated = completed.results.iter().any(|ranked| ranked.proposal.model == SIMULATED);
+    if simulated {
+        text += "SIMULATED: written by the built-in simulated model, not by a real one.\n\n";
+    }
+    let widest = completed.results.iter().map(|ranked| ranked.proposal.author_id.len()).max().unwrap_or(5);
+    let _ = writeln!(text, "RANK  {:widest$}  SCORE  RESTS ON", "AGENT");
+    for ranked in &completed.results {
+        let agent = &ranked.proposal.author_id;
+        let _ = writeln!(text, "{:>4}  {agent:widest$}  {:5.2}  {}", ranked.rank, ranked.score, ranked.basis);
+    }
+    for failed in &completed.failed_agents {
+        let _ = writeln!(text, "   -  {:widest$}      -  no proposal: {}", failed.agent_id, failed.error);
+    }
+    let usage = completed.usage;
+    let about = if usage.estimated { "about " } else { "" };
+    let tokens = usage.prompt_tokens + usage.completion_tokens;
+    let seconds = completed.duration_ms as f64 / 1000.0;
+    let _ = writeln!(text, "\nWinner: {}. {}.", completed.winner_id, sentence(&completed.why));
+    let _ = write!(
+        text,
+        "{} of {} agents, {about}{tokens} tokens, {seconds:.1} s",
+        completed.successful_responses, completed.total_agents
+    );
+    let _ = if label.is_empty() { writeln!(text) } else { writeln!(text, ", using {label}") };
+    if let Some(winner) = completed.results.first() {
+        let _ = writeln!(text, "\n{}", winner.proposal.content.trim_end());
+    }
+    text
+}
+
+fn sentence(why: &str) -> String {
+    let mut chars = why.chars();
+    // Agents are named in small letters; only a sentence that begins with a word begins with a capital.
+    match chars.next() {
+        Some(first) if !why.starts_with("agent-") => first.to_uppercase().chain(chars).collect(),
+        _ => why.to_owned(),
+    }
+}
