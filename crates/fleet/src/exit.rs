@@ -133,7 +133,9 @@ fn remote(status: &tonic::Status) -> (Exit, String) {
     use tonic::Code;
     let exit = match status.code() {
         Code::NotFound => Exit::NotFound,
-        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented => Exit::Refused,
+        Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented => {
+            Exit::Refused
+        }
         Code::AlreadyExists => Exit::Conflict,
         Code::ResourceExhausted | Code::Aborted => Exit::Busy,
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Exit::Unavailable,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use fleet_llm::{Limits, OpenAi, PROBE_MS, ServerConfig, SimulatedModel, SimulatedSettings, USUAL_PORTS, discover};
+use fleet_llm::{
+    Limits, OpenAi, PROBE_MS, ServerConfig, SimulatedModel, SimulatedSettings, USUAL_PORTS, discover,
+};
 use fleet_orchestrator::port::{Clock, LanguageModel};
 
 use crate::config::{Loaded, ModelKind};
@@ -48,9 +50,11 @@ pub(crate) async fn choose(loaded: &Loaded, clock: Arc<dyn Clock>) -> anyhow::Re
             format!("no model server answers on the local ports {ports}; start one, or name one with --url"),
         )
         .into()),
-        None => {
-            Ok(simulated(loaded, clock, &format!("no model server answers on the local ports {ports}; --url names one")))
-        }
+        None => Ok(simulated(
+            loaded,
+            clock,
+            &format!("no model server answers on the local ports {ports}; --url names one"),
+        )),
     }
 }
 
@@ -80,7 +84,10 @@ async fn server(loaded: &Loaded, url: String, with_key: bool) -> anyhow::Result<
         Problem::new(Exit::Unavailable, format!("asking {url} for its models: {error}; {advice}"))
     })?;
     let name = asked.into_iter().next().ok_or_else(|| {
-        Problem::new(Exit::Unavailable, format!("{url} lists no model; load one there, or name one with --model"))
+        Problem::new(
+            Exit::Unavailable,
+            format!("{url} lists no model; load one there, or name one with --model"),
+        )
     })?;
     Ok(chosen(server, name))
 }

@@ -34,7 +34,10 @@ impl Remote {
         Ok(Remote { client })
     }
 
-    pub(crate) async fn deliberate(&self, request: wire::DeliberateRequest) -> anyhow::Result<wire::DeliberateResponse> {
+    pub(crate) async fn deliberate(
+        &self,
+        request: wire::DeliberateRequest,
+    ) -> anyhow::Result<wire::DeliberateResponse> {
         Ok(self.client.clone().deliberate(request).await?.into_inner())
     }
 
@@ -43,7 +46,11 @@ impl Remote {
         Ok(self.client.clone().get_deliberation_result(request).await?.into_inner())
     }
 
-    pub(crate) async fn cancel(&self, id: &str, reason: &str) -> anyhow::Result<wire::CancelDeliberationResponse> {
+    pub(crate) async fn cancel(
+        &self,
+        id: &str,
+        reason: &str,
+    ) -> anyhow::Result<wire::CancelDeliberationResponse> {
         let request = wire::CancelDeliberationRequest { task_id: id.into(), reason: reason.into() };
         Ok(self.client.clone().cancel_deliberation(request).await?.into_inner())
     }

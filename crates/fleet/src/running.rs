@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use fleet_checks::Suite;
 use fleet_deliberation::Profile;
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
-use fleet_orchestrator::port::{Clock, EventStore, Answers};
+use fleet_orchestrator::port::{Answers, Clock, EventStore};
 use fleet_orchestrator::{
     Coordinator, Council, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
@@ -68,7 +68,8 @@ impl Running {
             overdue_ms: OVERDUE_MS,
         };
         let councils = councils(config, &chosen.name)?;
-        let (coordinator, begun) = begin(&ports, councils, settings, &stop).await.context("opening the log")?;
+        let (coordinator, begun) =
+            begin(&ports, councils, settings, &stop).await.context("opening the log")?;
 
         let mut parts = JoinSet::new();
         for (name, part) in begun {

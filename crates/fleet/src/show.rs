@@ -10,7 +10,7 @@ use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
 
 use crate::running::Running;
-use crate::show::follow::{Followed, OpenStanding};
+use crate::show::follow::OpenStanding;
 use crate::{Exit, Problem};
 
 /// Prints to standard output. A reader that has gone away is no error: it has read what it wanted.
@@ -36,20 +36,20 @@ pub(crate) fn parse_id(text: &str) -> Result<DeliberationId, Problem> {
 /// Stops what runs and shows what came of it.
 pub(crate) async fn conclude(
     running: Running,
-    followed: anyhow::Result<Followed>,
+    followed: anyhow::Result<Option<Outcome>>,
     id: &DeliberationId,
     label: &str,
     json: bool,
 ) -> anyhow::Result<Exit> {
-    if let Ok(Followed::Left) = followed {
+    if let Ok(None) = followed {
         eprintln!("left; go on with: fleet resume {id}");
         return Ok(Exit::Left);
     }
     // Nobody waits for models any more.
     running.stop(None).await;
     match followed? {
-        Followed::Ended(outcome) => self::outcome(&outcome, label, json),
-        Followed::Left => Ok(Exit::Left),
+        Some(outcome) => self::outcome(&outcome, label, json),
+        None => Ok(Exit::Left),
     }
 }
 

@@ -175,7 +175,13 @@ pub fn outcome(view: &View) -> Option<Outcome> {
         Ending::TimedOut => ("timeout", error_message(view)),
         Ending::NoQuorum { .. } | Ending::Cancelled { .. } => ("failed", error_message(view)),
     };
-    Some(Outcome::Failed(Failed { task_id, status: status.into(), error, failed_agents, timestamp: rfc3339(ended.at) }))
+    Some(Outcome::Failed(Failed {
+        task_id,
+        status: status.into(),
+        error,
+        failed_agents,
+        timestamp: rfc3339(ended.at),
+    }))
 }
 
 /// Why a deliberation gave no verdict, in a sentence; empty when it gave one or is still open.

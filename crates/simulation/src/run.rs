@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{DeliberationId, Profile, Role, Task};
-use fleet_llm::{Simulated, SimulatedModel};
+use fleet_llm::{SimulatedModel, SimulatedSettings};
 use fleet_orchestrator::port::{Clock as _, NoProgress};
 use fleet_orchestrator::{
     Coordinator, Council, Councils, HandleError, OrchestratorSettings, Ports, Request, Retention, Scope,
@@ -158,7 +158,7 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
         }
     };
     let model = SimulatedModel::new(
-        Simulated { seed, latency_ms: 400, failure_rate: 0.1, malformed_rate: 0.05, ..Simulated::default() },
+        SimulatedSettings { seed, failure_rate: 0.1, malformed_rate: 0.05, ..SimulatedSettings::default() },
         Arc::clone(&clock) as _,
     );
     let worker = Worker::new(

@@ -22,7 +22,9 @@ pub(super) async fn run(loaded: &Loaded, asked: Cancel) -> anyhow::Result<Exit> 
             let cancelled = coordinator.cancel(&id, asked.reason).await;
             embedded.close().await;
             match &cancelled?.state.ended {
-                Some(Ended { ending: Ending::Cancelled { .. }, .. }) => format!("deliberation {id} is cancelled"),
+                Some(Ended { ending: Ending::Cancelled { .. }, .. }) => {
+                    format!("deliberation {id} is cancelled")
+                }
                 _ => format!("deliberation {id} had ended before; it stays as it was"),
             }
         }

@@ -28,8 +28,8 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         Some(id) => id.clone(),
         None => fleet_embedded::SystemEntropy.id(),
     };
-    let id = DeliberationId::new(&id)
-        .map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
+    let id =
+        DeliberationId::new(&id).map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
     let clock = std::sync::Arc::new(fleet_embedded::SystemClock);
     let chosen = model::choose(loaded, clock).await?;
     let label = chosen.label.clone();
@@ -95,13 +95,16 @@ fn description(asked: &Deliberate) -> anyhow::Result<String> {
         (Some(task), _) if task == "-" => {
             let mut text = String::new();
             let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|e| Problem::new(Exit::Refused, format!("standard input cannot be read as text: {e}")))?;
+            read.map_err(|e| {
+                Problem::new(Exit::Refused, format!("standard input cannot be read as text: {e}"))
+            })?;
             Ok(text)
         }
         (Some(task), _) => Ok(task.clone()),
         (None, Some(path)) => {
             let read = std::fs::read_to_string(path);
-            let problem = |e| Problem::new(Exit::Refused, format!("{} cannot be read as text: {e}", path.display()));
+            let problem =
+                |e| Problem::new(Exit::Refused, format!("{} cannot be read as text: {e}", path.display()));
             Ok(read.map_err(problem)?)
         }
         (None, None) => Err(Problem::new(Exit::Refused, "there is no task")).context("reading the task"),

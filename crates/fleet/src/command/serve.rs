@@ -17,7 +17,8 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     let mut terminated = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut interrupted = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let listener = TcpListener::bind(config.server.listen).await.map_err(|error| {
-        let message = format!("cannot listen on {}: {error}; --listen names another address", config.server.listen);
+        let message =
+            format!("cannot listen on {}: {error}; --listen names another address", config.server.listen);
         Problem::new(Exit::Unavailable, message)
     })?;
     let address = listener.local_addr().context("asking for the address")?;

@@ -27,12 +27,6 @@ const DRAW: Duration = Duration::from_millis(100);
 /// How often a server or the files are asked.
 const ASK: Duration = Duration::from_millis(250);
 
-/// What came of following a run in this process.
-pub(crate) enum Followed {
-    Ended(Outcome),
-    Left,
-}
-
 /// How a deliberation stands.
 pub(crate) enum Standing {
     Ended(Outcome),
@@ -80,7 +74,8 @@ impl Standing {
             wire::DeliberationStatus::Pending => "pending",
             wire::DeliberationStatus::InProgress => "in_progress",
             _ => {
-                let message = "the server knows how it ended and does not say it in full; is it of an earlier version?";
+                let message =
+                    "the server knows how it ended and does not say it in full; is it of an earlier version?";
                 return Err(Problem::new(Exit::Unavailable, message).into());
             }
         };
@@ -98,8 +93,8 @@ impl Standing {
 }
 
 /// Follows a deliberation that runs in this process. The first interrupt cancels it, after a moment for
-/// second thoughts; a second one leaves at once.
-pub(crate) async fn here(running: &mut Running, id: &DeliberationId) -> anyhow::Result<Followed> {
+/// second thoughts; a second one leaves at once, and there is no outcome.
+pub(crate) async fn here(running: &mut Running, id: &DeliberationId) -> anyhow::Result<Option<Outcome>> {
     let mut interrupts = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
     let mut terminations = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
     let mut ticks = running.ticks.watch();
@@ -115,10 +110,10 @@ pub(crate) async fn here(running: &mut Running, id: &DeliberationId) -> anyhow::
         }
         tokio::select! {
             biased;
-            _ = terminations.recv() => return Ok(Followed::Left),
+            _ = terminations.recv() => return Ok(None),
             _ = interrupts.recv() => {
                 if cancel_at.is_some() {
-                    return Ok(Followed::Left);
+                    return Ok(None);
                 }
                 cancel_at = Some(Instant::now() + SECOND_THOUGHTS);
                 let seconds = SECOND_THOUGHTS.as_secs();
@@ -137,7 +132,7 @@ pub(crate) async fn here(running: &mut Running, id: &DeliberationId) -> anyhow::
     lanes.clear();
     let view = running.coordinator.view(id).await?;
     let outcome = announcement::outcome(&view).context("an ended deliberation has an outcome")?;
-    Ok(Followed::Ended(outcome))
+    Ok(Some(outcome))
 }
 
 /// Follows a deliberation that a server works on. With `owner`, an interrupt cancels it as [`here`] does;

@@ -26,7 +26,8 @@ struct Line {
 impl Lanes {
     pub(crate) fn of(state: &Deliberation) -> Lanes {
         let all = MultiProgress::new();
-        let style = ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+        let style =
+            ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let line = |lane: &fleet_deliberation::Lane| Line {
             bar: all.add(ProgressBar::new_spinner().with_style(style.clone())),
             agent: lane.author.to_string(),
