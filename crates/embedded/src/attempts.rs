@@ -97,3 +97,43 @@ impl Attempts {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job() -> Arc<str> {
+        "a/0/propose/x".into()
+    }
+
+    #[test]
+    fn a_job_finished_before_the_commit_leaves_nothing_to_do() {
+        let attempts = Attempts::default();
+        attempts.begin(&job());
+        attempts.finish(&job());
+        assert_eq!(attempts.take_changes(), []);
+    }
+
+    #[test]
+    fn a_job_finished_during_the_commit_is_deleted_by_the_next() {
+        let attempts = Attempts::default();
+        attempts.begin(&job());
+        let changes = attempts.take_changes();
+        assert_eq!(changes, [(job(), Some(1))]);
+        attempts.finish(&job());
+        attempts.settle(changes, true);
+        assert_eq!(attempts.take_changes(), [(job(), None)]);
+    }
+
+    #[test]
+    fn what_was_not_committed_is_tried_again() {
+        let attempts = Attempts::stored([("a/0/propose/x".into(), 1)]);
+        assert_eq!(attempts.begin(&job()), 2);
+        let changes = attempts.take_changes();
+        attempts.settle(changes, false);
+        let changes = attempts.take_changes();
+        assert_eq!(changes, [(job(), Some(2))]);
+        attempts.settle(changes, true);
+        assert_eq!(attempts.take_changes(), []);
+    }
+}

@@ -129,3 +129,62 @@ impl Known {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fleet_deliberation::{AgentId, Failure, FailureKind, JobKind, Outcome, Timestamp};
+
+    use super::*;
+
+    fn answer(name: &str) -> Arc<Answer> {
+        let failure = Failure { kind: FailureKind::Internal, message: String::new(), attempts: 0 };
+        Arc::new(Answer {
+            job: JobId {
+                deliberation: DeliberationId::new(name).unwrap(),
+                round: 0,
+                kind: JobKind::Propose,
+                subject: AgentId::new("x").unwrap(),
+            },
+            attempt: 1,
+            started_at: Timestamp(1),
+            ended_at: Timestamp(2),
+            outcome: Outcome::Failed(failure),
+        })
+    }
+
+    #[test]
+    fn only_of_a_deliberation_opened_here_is_it_known_what_is_not_there() {
+        let known = KnownAnswers::new();
+        let (a, b) = (answer("a"), answer("b"));
+        known.opened(a.job.deliberation.clone());
+        assert!(matches!(known.find(&a.job), Lookup::NotThere));
+        assert!(matches!(known.find(&b.job), Lookup::Unknown(_)));
+        known.recorded(Arc::clone(&a), 10);
+        known.recorded(Arc::clone(&b), 10);
+        assert!(matches!(known.find(&a.job), Lookup::There(_)));
+        assert!(matches!(known.find(&b.job), Lookup::There(_)));
+        assert!(matches!(known.find(&JobId { round: 1, ..b.job.clone() }), Lookup::Unknown(_)));
+    }
+
+    #[test]
+    fn what_was_read_before_it_was_forgotten_is_not_kept() {
+        let known = KnownAnswers::new();
+        let a = answer("a");
+        let Lookup::Unknown(unknown) = known.find(&a.job) else { panic!("nothing is known") };
+        known.forget(&a.job.deliberation);
+        known.learn(Arc::clone(&a), 10, unknown);
+        assert!(matches!(known.find(&a.job), Lookup::Unknown(_)));
+    }
+
+    #[test]
+    fn what_makes_room_is_unknown_and_not_absent() {
+        let known = KnownAnswers::new();
+        let (a, b) = (answer("a"), answer("b"));
+        for answer in [&a, &b] {
+            known.opened(answer.job.deliberation.clone());
+            known.recorded(Arc::clone(answer), BYTES_MAX / 2);
+        }
+        assert!(matches!(known.find(&a.job), Lookup::Unknown(_)));
+        assert!(matches!(known.find(&b.job), Lookup::There(_)));
+    }
+}

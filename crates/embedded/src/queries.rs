@@ -14,6 +14,10 @@ use crate::jobs_of::jobs_of;
 use crate::number::{signed, unsigned};
 use crate::recent::At;
 
+/// The bytes after which a look behind a position reads no further: a follower of a long log with large
+/// records takes it in parts.
+const TAIL_BYTES_MAX: usize = 8 * 1024 * 1024;
+
 /// The records of a history behind `after`.
 pub(crate) fn read(
     connection: &Connection,
@@ -41,7 +45,10 @@ pub(crate) fn records_behind(
 ) -> Result<Vec<At<Stored>>, StoreError> {
     let sql = "SELECT position, id, sequence, at, ends, body FROM records JOIN histories ON history = key
                WHERE position > ?1 ORDER BY position LIMIT ?2";
-    let records = collect(connection, sql, params![signed(after), signed(limit as u64)], stored)?;
+    let records = some(connection, sql, after, limit, |row| {
+        let record = stored(row)?;
+        Ok((record.entry.body.len(), record))
+    })?;
     Ok(records.into_iter().map(|record| (record.position.0, record)).collect())
 }
 
@@ -66,8 +73,9 @@ pub(crate) fn answers_behind(
     limit: usize,
 ) -> Result<Vec<At<Arc<Answer>>>, StoreError> {
     let sql = "SELECT position, body FROM answers WHERE position > ?1 ORDER BY position LIMIT ?2";
-    let rows = collect(connection, sql, params![signed(after), signed(limit as u64)], |row| {
-        Ok((unsigned(row, 0)?, row.get::<_, Vec<u8>>(1)?))
+    let rows = some(connection, sql, after, limit, |row| {
+        let body: Vec<u8> = row.get(1)?;
+        Ok((body.len(), (unsigned(row, 0)?, body)))
     })?;
     rows.into_iter().map(|(position, body)| Ok((position, answer(position, &body)?))).collect()
 }
@@ -143,6 +151,30 @@ fn collect<T>(
     map: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
 ) -> Result<Vec<T>, StoreError> {
     let rows = || connection.prepare_cached(sql)?.query_map(parameters, map)?.collect::<Result<Vec<_>, _>>();
+    rows().map_err(|error| store_error(&error))
+}
+
+/// Rows behind a position, up to `limit` and to [`TAIL_BYTES_MAX`]; `map` says how large each is.
+fn some<T>(
+    connection: &Connection,
+    sql: &str,
+    after: u64,
+    limit: usize,
+    map: impl Fn(&Row<'_>) -> rusqlite::Result<(usize, T)>,
+) -> Result<Vec<T>, StoreError> {
+    let rows = || {
+        let mut statement = connection.prepare_cached(sql)?;
+        let mut rows = statement.query(params![signed(after), signed(limit as u64)])?;
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        while bytes < TAIL_BYTES_MAX
+            && let Some(row) = rows.next()?
+        {
+            let (size, row) = map(row)?;
+            bytes += size;
+            found.push(row);
+        }
+        Ok(found)
+    };
     rows().map_err(|error| store_error(&error))
 }
 

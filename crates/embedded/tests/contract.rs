@@ -1,5 +1,7 @@
 //! The ports keep their promises.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
