@@ -52,7 +52,7 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     let first = store.events.append(&history("a"), Sequence(0), entry("one", false)).await.unwrap();
     store.events.append(&history("a"), first, entry("two", true)).await.unwrap();
     store.events.append(&history("b"), Sequence(0), entry("three", false)).await.unwrap();
-    store.announcements.publish(sample("a"), Position(2)).await.unwrap();
+    store.announcements.publish(&[(sample("a"), Position(2))]).await.unwrap();
     store.close().await;
     drop(store);
 
@@ -136,7 +136,7 @@ async fn positions_are_not_given_again_after_a_restart() {
     let store = open(dir.path());
     store.events.append(&history("a"), Sequence(0), entry("all", true)).await.unwrap();
     store.answers.record(review(job("a", 0), 0.5)).await.unwrap();
-    store.announcements.publish(sample("a"), Position(1)).await.unwrap();
+    store.announcements.publish(&[(sample("a"), Position(1))]).await.unwrap();
     store.events.forget(&history("a")).await.unwrap();
     store.answers.forget(&deliberation("a")).await.unwrap();
     store.close().await;
@@ -158,9 +158,9 @@ async fn announcements_are_kept_once_and_go_with_their_record() {
     let store = open(dir.path());
     store.events.append(&history("a"), Sequence(0), entry("all", true)).await.unwrap();
     for _ in 0..2 {
-        store.announcements.publish(sample("a"), Position(1)).await.unwrap();
+        store.announcements.publish(&[(sample("a"), Position(1))]).await.unwrap();
     }
-    store.announcements.publish(sample("b"), Position(9)).await.unwrap();
+    store.announcements.publish(&[(sample("b"), Position(9))]).await.unwrap();
     let file = rusqlite::Connection::open(dir.path().join("fleet.db")).unwrap();
     let count =
         || file.query_row("SELECT count(*) FROM announcements", [], |row| row.get::<_, i64>(0)).unwrap();
