@@ -1,11 +1,16 @@
 //! What must hold after every step, and at the end.
 
 use fleet_deliberation::{
-    Digest, Ending, Event, JobId, JobKind, Outcome, Record, check_job, evolve, text_job,
+    Deliberation, Digest, Ending, Event, FailureKind, JobId, JobKind, Outcome, Record, Window, check_job,
+    evolve, text_job,
 };
 use fleet_orchestrator::port::{Announcement, Stored};
 
-use crate::world::State;
+use crate::world::{Queued, State};
+
+/// How long a job may be left undone when nothing stands in its way, in milliseconds: until the sweep
+/// finds it, and through all its attempts.
+const UNDISTURBED_MS: u64 = 45_000;
 
 /// A record came to the log: it is chained to the one before, follows from the rules, rests on answers
 /// that are recorded, and nothing comes after an end.
@@ -36,6 +41,15 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
     }
     history.digest = Digest::of(&stored.entry.body);
     for event in &record.events {
+        if let Some((job, window)) = given_up(history.state.as_ref(), event) {
+            state.given_up += 1;
+            let since = state.healed_at.map(|healed_at| window.until.ms_since(healed_at.max(window.from)));
+            if since.is_some_and(|ms| ms > UNDISTURBED_MS) && !state.hung.contains(&job) {
+                return Some(format!(
+                    "{job} was given up although nothing stood in its way for {since:?} ms"
+                ));
+            }
+        }
         if history.state.as_ref().is_some_and(|known| known.ended.is_some()) {
             return Some(format!("{} comes after the end", event.kind()));
         }
@@ -77,6 +91,28 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
         }
     }
     None
+}
+
+/// The job that an event gives up because its time is over, with the time it had.
+fn given_up(known: Option<&Deliberation>, event: &Event) -> Option<(JobId, Window)> {
+    let (Event::AuthorFailed { author, failure }
+    | Event::CheckFailed { author, failure, .. }
+    | Event::ReviewFailed { author, failure, .. }
+    | Event::RevisionFailed { author, failure, .. }) = event
+    else {
+        return None;
+    };
+    let mut outstanding = known.filter(|_| failure.kind == FailureKind::Deadline)?.outstanding();
+    outstanding.find(|(job, _)| job.subject == *author)
+}
+
+/// A job is handed out: not while a living worker holds an answer to it, unless two had it at once.
+pub(crate) fn leased(state: &mut State, job: &JobId) {
+    let waits = matches!(state.queue.jobs.get(job), Some(Queued::Ready | Queued::Delayed(_)));
+    let held = state.paid.get(job).is_some_and(|(process, life)| state.lives[*process] == *life);
+    if waits && held && !state.doubled.contains(job) {
+        state.broken(format!("{job} was offered again although a worker holds its answer"));
+    }
 }
 
 /// A model is called: not for a job whose answer was there when the worker looked.

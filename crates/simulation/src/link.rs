@@ -274,6 +274,7 @@ impl Answers for Link {
                 return Ok(Recorded::Already);
             }
             state.by_job.insert(answer.job.clone(), state.answers.len());
+            state.paid.remove(&answer.job);
             state.answers.push(Arc::new(answer));
             state.wake(Topic::Answers);
             Ok(Recorded::First)
@@ -411,6 +412,10 @@ fn lease(state: &mut State, slots: usize) -> Vec<Lease> {
     while leases.len() < slots && !free.is_empty() {
         let at = usize::try_from(state.rng.below(free.len() as u64)).unwrap_or(0);
         let job = free.swap_remove(at);
+        if matches!(state.queue.jobs.get(&job), Some(Queued::Leased { .. })) {
+            state.doubled.insert(job.clone());
+        }
+        invariants::leased(state, &job);
         let attempts = state.queue.attempts.entry(job.clone()).or_default();
         *attempts += 1;
         state.queue.tokens += 1;
@@ -472,12 +477,26 @@ impl LanguageModel for WatchedModel {
         request: &ModelRequest,
         heard: &(dyn Fn(Tokens) + Send + Sync),
     ) -> Result<Generation, ModelError> {
-        {
+        let hangs = {
             let mut state = self.link.world.lock();
             invariants::called(&mut state, self.link.process, &request.job);
+            let hangs = chance_of(&request.job.to_string()).is_multiple_of(40);
+            if hangs {
+                state.hung.insert(request.job.clone());
+            }
+            hangs
+        };
+        if hangs {
+            pending::<()>().await;
         }
         let answer = self.model.complete(request, heard).await;
-        let dead = !self.link.alive(&self.link.world.lock());
+        let dead = {
+            let mut state = self.link.world.lock();
+            if answer.is_ok() && !state.by_job.contains_key(&request.job) {
+                state.paid.insert(request.job.clone(), (self.link.process, self.link.life));
+            }
+            !self.link.alive(&state)
+        };
         if dead {
             pending::<()>().await;
         }
@@ -512,6 +531,11 @@ impl Checker for SimChecker {
             CheckResult { outcome, message: "simulated".into(), faults, tools: vec![], duration_ms: 0 };
         CheckReport { checks: [(CheckKind::Lint, lint)].into() }
     }
+}
+
+/// A number that is always the same for the same text.
+fn chance_of(text: &str) -> u64 {
+    text.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)))
 }
 
 /// Waits for the first of two.

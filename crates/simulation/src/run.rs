@@ -38,6 +38,8 @@ pub struct Report {
     pub crashes: u64,
     /// Times a model was called.
     pub calls: u64,
+    /// Jobs given up because their time was over.
+    pub given_up: u64,
     /// Deliberations accepted.
     pub accepted: usize,
     /// Of these, those that ended with a verdict.
@@ -83,7 +85,9 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
         bury_and_raise(&world, &doors, &mut executor, seed);
         let elapsed = world.now().ms_since(crate::BEGINNING);
         if !healed && elapsed > FAULTS_MS {
-            world.lock().faults = Faults { delay_ms: 5, ..Faults::default() };
+            let mut state = world.lock();
+            state.faults = Faults { delay_ms: 5, ..Faults::default() };
+            state.healed_at = Some(state.now);
             healed = true;
         }
         if healed && !executor.owns_tasks(Owner::Client) && invariants::at_rest(&world.lock()).is_ok() {
@@ -108,6 +112,7 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
         steps: state.trace.steps,
         crashes: state.crashes,
         calls: state.calls,
+        given_up: state.given_up,
         accepted: state.accepted.len(),
         completed,
     })
@@ -225,7 +230,7 @@ impl Client {
             role: if rng.chance(700) { "DEV".into() } else { "QA".into() },
             rounds: Some(u32::try_from(rng.below(4)).unwrap_or(0)),
             agents: rng.chance(500).then(|| 1 + u32::try_from(rng.below(4)).unwrap_or(0)),
-            timeout_ms: Some(5_000 + rng.below(200_000)),
+            timeout_ms: Some(5_000 + rng.below(600_000)),
             submitter: String::new(),
         };
         #[expect(clippy::expect_used, reason = "the text above is a name")]

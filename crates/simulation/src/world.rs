@@ -45,6 +45,15 @@ pub(crate) struct State {
     pub(crate) announced_to: u64,
     /// How many answers there were when a process last found none for a job.
     pub(crate) found_none: BTreeMap<(usize, JobId), usize>,
+    /// Answers that a model gave and that are not recorded yet, with the life that holds each.
+    pub(crate) paid: BTreeMap<JobId, (usize, u64)>,
+    /// Jobs that may be leased to two at once: a lease ran out, or the queue forgot it, or by a fault.
+    pub(crate) doubled: BTreeSet<JobId>,
+    /// Jobs to which the model never says anything.
+    pub(crate) hung: BTreeSet<JobId>,
+    /// When the faults stopped.
+    pub(crate) healed_at: Option<Timestamp>,
+    pub(crate) given_up: u64,
     pub(crate) calls: u64,
     pub(crate) crashes: u64,
     pub(crate) accepted: BTreeSet<DeliberationId>,
@@ -116,6 +125,11 @@ impl World {
             announced: BTreeMap::new(),
             announced_to: 0,
             found_none: BTreeMap::new(),
+            paid: BTreeMap::new(),
+            doubled: BTreeSet::new(),
+            hung: BTreeSet::new(),
+            healed_at: None,
+            given_up: 0,
             calls: 0,
             crashes: 0,
             accepted: BTreeSet::new(),
@@ -149,8 +163,10 @@ impl State {
         self.lives[process] += 1;
         self.crashes += 1;
         if self.faults.queue_forgets {
-            let rng = &mut self.rng;
-            self.queue.jobs.retain(|_, _| rng.chance(300));
+            let forgotten: Vec<JobId> =
+                self.queue.jobs.keys().filter(|_| !self.rng.chance(300)).cloned().collect();
+            self.queue.jobs.retain(|job, _| !forgotten.contains(job));
+            self.doubled.extend(forgotten);
         }
         self.trace.note(self.now, &format!("process {process} dies"));
     }

@@ -121,20 +121,30 @@ impl Worker {
             return Ok(Attempt::Over);
         }
         let Some((loaded, assignment)) = self.assignment(&lease.job).await? else { return Ok(Attempt::Over) };
+        // Beating goes on while the answer is recorded, or a lease that runs out meanwhile would have it
+        // paid for again.
+        tokio::select! {
+            biased;
+            attempt = self.answer(lease, &loaded, &assignment) => attempt,
+            () = self.unwanted(lease) => Ok(Attempt::Over),
+        }
+    }
+
+    async fn answer(
+        &self,
+        lease: &Lease,
+        loaded: &Loaded,
+        assignment: &Assignment,
+    ) -> Result<Attempt, StoreError> {
         let started_at = self.parts.clock.now();
         let outcome = if lease.attempt > self.settings.attempts_max {
             let message = format!("{} attempts did not come to their end", self.settings.attempts_max);
             Outcome::Failed(Failure { kind: FailureKind::WorkerLost, message, attempts: lease.attempt - 1 })
         } else {
-            let done = tokio::select! {
-                biased;
-                done = perform(&self.parts, lease, &loaded.state, &assignment) => done,
-                () = self.unwanted(lease) => return Ok(Attempt::Over),
-            };
-            match done {
+            match perform(&self.parts, lease, &loaded.state, assignment).await {
                 Ok(outcome) => outcome,
                 Err(Fault::Store(error)) => return Err(error),
-                Err(Fault::Model(error)) => match self.again_at(&error, lease.attempt, &assignment) {
+                Err(Fault::Model(error)) => match self.again_at(&error, lease.attempt, assignment) {
                     Some(moment) => return Ok(Attempt::Again(moment)),
                     None => Outcome::Failed(error.into_failure(lease.attempt)),
                 },
