@@ -1,0 +1,31 @@
+# What developers run. Each is a few plain lines.
+
+.PHONY: run check test sim bench
+
+# The main job, on a task of your own: make run TASK="..."
+TASK ?= Write a Python function that returns n factorial
+run:
+	cargo run --release -- deliberate "$(TASK)"
+
+# Format, lints, documentation.
+check:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+
+# Installs what the tests need, then runs all of them.
+test:
+	tests/setup.sh
+	cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
+	cargo build --locked --workspace --bins
+	cargo nextest run --locked --workspace
+
+# Any number of seeds of the simulation: make sim SEEDS=100000; one in full: SIM_SEED=7 make sim SEEDS=0
+SEEDS ?= 10000
+sim:
+	SIM_SEEDS=$(SEEDS) cargo test --release --locked -p fleet-simulation -- --nocapture
+
+# Benchmarks; writes docs/performance.md.
+bench:
+	cargo build --release --locked -p fleet -p fleet-scripted
+	cargo run --release --locked -p fleet-benches
