@@ -94,7 +94,7 @@ pub(crate) fn of(state: &Deliberation) -> Verdict {
                 score: if nobody { 0.0 } else { merit / 3.0 },
                 standing,
                 peers,
-                basis: basis(standing, peers, version),
+                basis: basis(standing, peers, version, !scored.is_empty()),
             }
         })
         .collect();
@@ -123,49 +123,46 @@ fn mean(values: &[f64]) -> Option<f64> {
     Some(values.iter().sum::<f64>() / values.len() as f64)
 }
 
-fn basis(standing: Standing, peers: Option<Peers>, version: u32) -> String {
+fn basis(standing: Standing, peers: Option<Peers>, version: u32, others_scored: bool) -> String {
     let check = match standing {
         Standing::Passed => Some(format!("checks passed (v{version})")),
         Standing::Failed => Some(format!("checks failed (v{version})")),
         Standing::Unchecked => None,
     };
-    let opinion = peers.map(|p| match p.scores {
-        1 => format!("1 peer score (v{})", p.version),
-        n => format!("mean of {n} peer scores (v{})", p.version),
-    });
+    let opinion = match peers {
+        Some(Peers { scores: 1, version, .. }) => Some(format!("1 peer score (v{version})")),
+        Some(Peers { scores, version, .. }) => Some(format!("mean of {scores} peer scores (v{version})")),
+        None if others_scored => Some("no peer score, placed at the others' mean".to_owned()),
+        None => None,
+    };
     let parts: Vec<String> = check.into_iter().chain(opinion).collect();
     if parts.is_empty() { "none".into() } else { parts.join(" + ") }
 }
 
 fn why(ranking: &[Ranked]) -> String {
     let Some(first) = ranking.first() else { return "there is no proposal".into() };
-    let Some(second) = ranking.get(1) else {
-        return format!("{} is the only proposal; {}", first.author, words(first));
-    };
+    let fate = fate(first);
+    let Some(second) = ranking.get(1) else { return format!("it is the only proposal, and it {fate}") };
+    let next = &second.author;
     if first.standing != second.standing {
-        return format!("{} {}, {} {}", first.author, words(first), second.author, words(second));
+        return format!("it {fate}; the next, {next}, {}", self::fate(second));
     }
     if first.score > second.score {
-        let opinion = |ranked: &Ranked| match ranked.peers {
-            Some(peers) => format!("scored {:.2} by peers", peers.mean),
-            None => "not scored by peers".to_owned(),
-        };
-        let (a, b) = (opinion(first), opinion(second));
+        let score =
+            |ranked: &Ranked| ranked.peers.map_or("no score".into(), |peers| format!("{:.2}", peers.mean));
         return format!(
-            "{} {}; {} is {a}, {} is {b}",
-            first.author,
-            words(first),
-            first.author,
-            second.author
+            "it {fate}, as did the next, {next}; peers gave it {} and {next} {}",
+            score(first),
+            score(second)
         );
     }
-    format!("{} {}; {} ties with it and sits behind", first.author, words(first), second.author)
+    format!("it {fate} and ties with {next}; the earlier seat decides")
 }
 
-fn words(ranked: &Ranked) -> &'static str {
+fn fate(ranked: &Ranked) -> &'static str {
     match ranked.standing {
         Standing::Passed => "passed its checks",
-        Standing::Unchecked => "could not be checked",
+        Standing::Unchecked => "went unchecked",
         Standing::Failed => "failed its checks",
     }
 }

@@ -20,13 +20,18 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
         let _ = writeln!(text, "{:>4}  {agent:widest$}  {:5.2}  {}", ranked.rank, ranked.score, ranked.basis);
     }
     for failed in &completed.failed_agents {
-        let _ = writeln!(text, "   -  {:widest$}      -  no proposal: {}", failed.agent_id, failed.error);
+        let _ = writeln!(
+            text,
+            "   -  {:widest$}      -  no proposal: {}",
+            failed.agent_id,
+            harmless(&failed.error)
+        );
     }
     let usage = completed.usage;
     let about = if usage.estimated { "about " } else { "" };
     let tokens = usage.prompt_tokens + usage.completion_tokens;
     let seconds = completed.duration_ms as f64 / 1000.0;
-    let _ = writeln!(text, "\nWinner: {}. {}.", completed.winner_id, sentence(&completed.why));
+    let _ = writeln!(text, "\nWinner: {}: {}.", completed.winner_id, completed.why);
     let _ = write!(
         text,
         "{} of {} agents, {about}{tokens} tokens, {seconds:.1} s",
@@ -34,16 +39,13 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
     );
     let _ = if label.is_empty() { writeln!(text) } else { writeln!(text, ", using {label}") };
     if let Some(winner) = completed.results.first() {
-        let _ = writeln!(text, "\n{}", winner.proposal.content.trim_end());
+        let _ = writeln!(text, "\n{}", harmless(winner.proposal.content.trim_end()));
     }
     text
 }
 
-fn sentence(why: &str) -> String {
-    let mut chars = why.chars();
-    // Agents are named in small letters; only a sentence that begins with a word begins with a capital.
-    match chars.next() {
-        Some(first) if !why.starts_with("agent-") => first.to_uppercase().chain(chars).collect(),
-        _ => why.to_owned(),
-    }
+/// A model's text as a terminal may have it: nothing in it that would move the cursor or worse.
+fn harmless(text: &str) -> String {
+    let keep = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    text.chars().map(|c| if keep(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
