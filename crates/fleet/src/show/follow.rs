@@ -110,9 +110,13 @@ pub(crate) async fn here(running: &mut Running, id: &DeliberationId) -> anyhow::
         }
         tokio::select! {
             biased;
-            _ = terminations.recv() => return Ok(None),
+            _ = terminations.recv() => {
+                lanes.clear();
+                return Ok(None);
+            }
             _ = interrupts.recv() => {
                 if cancel_at.is_some() {
+                    lanes.clear();
                     return Ok(None);
                 }
                 cancel_at = Some(Instant::now() + SECOND_THOUGHTS);
