@@ -20,7 +20,7 @@ test:
 	cargo build --locked --workspace --bins
 	cargo nextest run --locked --workspace
 
-# Any number of seeds of the simulation: make sim SEEDS=100000; one in full: SIM_SEED=7 make sim SEEDS=0
+# Any number of seeds of the simulation: make sim SEEDS=100000; one, shown in full: SIM_SEED=7 make sim
 SEEDS ?= 10000
 sim:
 	SIM_SEEDS=$(SEEDS) cargo test --release --locked -p fleet-simulation -- --nocapture
