@@ -1,5 +1,6 @@
 //! The whole loop in one thread, under seeded faults and a virtual clock. For tests only.
 
+pub mod calm;
 mod executor;
 mod faults;
 mod invariants;

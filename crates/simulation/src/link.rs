@@ -309,7 +309,11 @@ impl Answers for Link {
     }
 
     async fn forget(&self, deliberation: &DeliberationId) -> Result<(), StoreError> {
-        self.operate(&format!("forget answers of {deliberation}"), |_| Ok(())).await
+        self.operate(&format!("forget answers of {deliberation}"), |state| {
+            state.by_job.retain(|job, _| job.deliberation != *deliberation);
+            Ok(())
+        })
+        .await
     }
 }
 

@@ -186,7 +186,7 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
     *door.lock().unwrap_or_else(PoisonError::into_inner) = Some(coordinator);
 }
 
-fn councils() -> Councils {
+pub(crate) fn councils() -> Councils {
     let profile =
         Profile { name: "default".into(), model: "simulated".into(), temperature: 0.7, tokens_max: 2048 };
     let council = |role: &str, size| Council::new(Role::new(role).ok()?, size, profile.clone()).ok();
