@@ -151,9 +151,11 @@ impl Coordinator {
     /// Opens a deliberation. Its id is given back once its first record is durable. The same request
     /// under the same id is accepted again and changes nothing.
     pub async fn submit(&self, request: Request) -> Result<Accepted, HandleError> {
+        let may_be_known = request.id.is_some();
         let submission = self.submission(request)?;
         let id = submission.id.clone();
-        if let Some(known) = self.histories.load(&id).await? {
+        // An id made here is new; looking for it would cost a read for every submission.
+        if may_be_known && let Some(known) = self.histories.load(&id).await? {
             return self.submitted_again(&known, submission);
         }
         let room = self.room()?;
