@@ -1,26 +1,31 @@
 #!/bin/sh
-# Brings what the tests need besides Rust: .venv with the packages of tests/real-llm/requirements.txt, and
+# Brings what the tests need besides Rust: .venv with the packages of tests/*/requirements.txt, strace, and
 # the tiny model in target/real-llm. Does nothing that is already done.
 set -eu
 cd "$(dirname "$0")/.."
 
-requirements=tests/real-llm/requirements.txt
+requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt"
 done_with=.venv/requirements.txt
 model="${CARGO_TARGET_DIR:-target}/real-llm/tiny.gguf"
 
-if ! cmp -s "$requirements" "$done_with"; then
-    # ensurepip is what Debian leaves out of python3.
-    if ! python3 -c 'import venv, ensurepip' 2>/dev/null; then
-        if [ "$(id -u)" != 0 ]; then
-            echo "tests/setup.sh: python3 with venv is missing; install python3 and python3-venv" >&2
-            exit 1
-        fi
-        apt-get update -qq
-        DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3 python3-venv
+packages=
+# ensurepip is what Debian leaves out of python3.
+python3 -c 'import venv, ensurepip' 2>/dev/null || packages="python3 python3-venv"
+[ -x /usr/bin/strace ] || packages="$packages strace"
+if [ -n "$packages" ]; then
+    if [ "$(id -u)" != 0 ]; then
+        echo "tests/setup.sh: the tests need more of the system; install: $packages" >&2
+        exit 1
     fi
+    apt-get update -qq
+    # Unquoted: several names.
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $packages
+fi
+
+if ! cat $requirements | cmp -s - "$done_with"; then
     python3 -m venv --clear .venv
-    .venv/bin/python -m pip install --quiet --disable-pip-version-check -r "$requirements"
-    cp "$requirements" "$done_with"
+    .venv/bin/python -m pip install --quiet --disable-pip-version-check $(printf -- '-r %s ' $requirements)
+    cat $requirements > "$done_with"
 fi
 
 if [ ! -f "$model" ] || [ tests/real-llm/make_tiny_model.py -nt "$model" ]; then

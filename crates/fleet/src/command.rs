@@ -29,7 +29,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
     let loaded = Loaded::load(&sources)?;
     for warning in &loaded.warnings {
-        eprintln!("fleet: warning: {warning}");
+        crate::show::say(format_args!("fleet: warning: {warning}"));
     }
     log(matches!(cli.command, Command::Serve(_)))?;
     // Two providers of cryptography in one process refuse to start; this is the one.

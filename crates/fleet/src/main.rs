@@ -12,7 +12,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let (exit, message) = fleet::Problem::report(&error);
-            eprintln!("fleet: {message}");
+            fleet::say(format_args!("fleet: {message}"));
             exit.into()
         }
     }

@@ -22,10 +22,15 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
+/// Says something on standard error. Work goes on where nobody listens, which `eprintln!` would not allow.
+pub fn say(text: impl std::fmt::Display) {
+    // There is nobody left to tell.
+    writeln!(std::io::stderr(), "{text}").ok();
+}
+
 /// Says what is about to happen.
 pub(crate) fn introduce(id: impl std::fmt::Display, label: &str) {
-    eprintln!("deliberation {id}");
-    eprintln!("using {label}");
+    say(format_args!("deliberation {id}\nusing {label}"));
 }
 
 /// An id from the command line.
@@ -42,7 +47,7 @@ pub(crate) async fn conclude(
     json: bool,
 ) -> anyhow::Result<Exit> {
     if let Ok(None) = followed {
-        eprintln!("left; go on with: fleet resume {id}");
+        say(format_args!("left; go on with: fleet resume {id}"));
         return Ok(Exit::Left);
     }
     // Nobody waits for models any more.
@@ -67,7 +72,7 @@ pub(crate) fn outcome(outcome: &Outcome, label: &str, json: bool) -> anyhow::Res
     }
     match outcome {
         Outcome::Completed(completed) => print(&verdict::text(completed, label))?,
-        Outcome::Failed(failed) => eprintln!("no verdict: {}", failed.error),
+        Outcome::Failed(failed) => say(format_args!("no verdict: {}", failed.error)),
     }
     Ok(exit)
 }
@@ -77,10 +82,10 @@ pub(crate) fn open(open: &OpenStanding, json: bool) -> anyhow::Result<Exit> {
     if json {
         print(&(serde_json::to_string(open)? + "\n"))?;
     } else {
-        eprintln!(
+        say(format_args!(
             "deliberation {} has not ended: {}; {} jobs pending, {} completed, {} failed",
             open.task_id, open.phase, open.pending, open.completed, open.failed
-        );
+        ));
     }
     Ok(Exit::Open)
 }

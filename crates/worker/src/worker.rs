@@ -137,6 +137,10 @@ impl Worker {
         assignment: &Assignment,
     ) -> Result<Attempt, StoreError> {
         let started_at = self.parts.clock.now();
+        if started_at >= assignment.window.until {
+            // An answer would come too late; the timers end the step.
+            return Ok(Attempt::Over);
+        }
         let outcome = if lease.attempt > self.settings.attempts_max {
             let message = format!("{} attempts did not come to their end", self.settings.attempts_max);
             Outcome::Failed(Failure { kind: FailureKind::WorkerLost, message, attempts: lease.attempt - 1 })

@@ -29,6 +29,6 @@ pub(super) async fn run(loaded: &Loaded, asked: Cancel) -> anyhow::Result<Exit> 
             }
         }
     };
-    eprintln!("{message}");
+    show::say(message);
     Ok(Exit::Done)
 }

@@ -48,13 +48,14 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
         submitter: "cli".into(),
     };
+    let signals = follow::Signals::listen()?;
     let submitted = running.coordinator.submit(request).await;
     if let Err(error) = submitted {
         running.stop(None).await;
         return Err(error.into());
     }
     show::introduce(&id, &label);
-    let outcome = follow::here(&mut running, &id).await;
+    let outcome = follow::here(&mut running, &id, signals).await;
     show::conclude(running, outcome, &id, &label, asked.json).await
 }
 
@@ -77,10 +78,18 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
         wait: Some(false),
         after_sequence: 0,
     };
-    let submitted = remote.deliberate(request).await?;
+    let mut signals = follow::Signals::listen()?;
+    let submitted = tokio::select! {
+        biased;
+        () = signals.any() => {
+            let message = "left before the server answered; it may have taken the task: see fleet list";
+            return Err(Problem::new(Exit::Left, message).into());
+        }
+        submitted = remote.deliberate(request) => submitted?,
+    };
     let id = submitted.task_id;
     show::introduce(&id, &format!("the server at {address}"));
-    let outcome = follow::remotely(&remote, &id, true).await?;
+    let outcome = follow::remotely(&remote, &id, true, signals).await?;
     show::outcome(&outcome, &format!("the server at {address}"), asked.json)
 }
 

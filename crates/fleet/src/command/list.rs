@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::List;
 use crate::config::Loaded;
-use crate::show::print;
+use crate::show::{print, say};
 use crate::state::{Source, at_work, source};
 use crate::{Exit, Problem};
 
@@ -39,7 +39,7 @@ pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if rows.is_empty() {
-        eprintln!("nothing was submitted yet");
+        say("nothing was submitted yet");
         return Ok(Exit::Done);
     }
     let idle = !at_work(loaded) && asked.server.is_none();

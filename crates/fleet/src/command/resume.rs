@@ -15,7 +15,8 @@ pub(super) async fn run(loaded: &Loaded, asked: Resume) -> anyhow::Result<crate:
     let chosen = model::choose(loaded, Arc::new(fleet_embedded::SystemClock)).await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, Scope::Only(id.clone())).await?;
+    let signals = follow::Signals::listen()?;
     show::introduce(&id, &label);
-    let outcome = follow::here(&mut running, &id).await;
+    let outcome = follow::here(&mut running, &id, signals).await;
     show::conclude(running, outcome, &id, &label, asked.json).await
 }

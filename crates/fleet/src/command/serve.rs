@@ -10,6 +10,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::config::Loaded;
 use crate::running::Running;
+use crate::show::say;
 use crate::{Exit, Problem, model, state};
 
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
@@ -37,9 +38,9 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         .context("preparing reflection")?;
     running.parts.spawn(async move { ("the gRPC server", server.await.map_err(Into::into)) });
     let open = running.coordinator.in_flight();
-    eprintln!("fleet {} serves gRPC on {address}", env!("CARGO_PKG_VERSION"));
-    eprintln!("model: {label}");
-    eprintln!("state: {} ({open} deliberations open)", loaded.state_dir()?.display());
+    say(format_args!("fleet {} serves gRPC on {address}", env!("CARGO_PKG_VERSION")));
+    say(format_args!("model: {label}"));
+    say(format_args!("state: {} ({open} deliberations open)", loaded.state_dir()?.display()));
 
     let exit = tokio::select! {
         biased;
@@ -47,7 +48,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         _ = interrupted.recv() => Ok(Exit::Done),
         broken = running.broken() => Err(broken),
     };
-    eprintln!("stopping; what is under way goes on at the next start");
+    say("stopping; what is under way goes on at the next start");
     tokio::select! {
         biased;
         () = running.stop(None) => {}

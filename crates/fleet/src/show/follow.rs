@@ -10,7 +10,7 @@ use fleet_orchestrator::announcement::{self, Outcome};
 use fleet_orchestrator::{Coordinator, View};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::lanes::Lanes;
@@ -92,11 +92,38 @@ impl Standing {
     }
 }
 
+/// The ways in which a user ends a run. Listened for from before the task is submitted: from then on an
+/// interrupt is not to end the process, but what it began.
+pub(crate) struct Signals {
+    interrupts: Signal,
+    terminations: Signal,
+}
+
+impl Signals {
+    pub(crate) fn listen() -> anyhow::Result<Signals> {
+        let interrupts = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        let terminations = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        Ok(Signals { interrupts, terminations })
+    }
+
+    /// Waits for any of them.
+    pub(crate) async fn any(&mut self) {
+        tokio::select! {
+            biased;
+            _ = self.terminations.recv() => {}
+            _ = self.interrupts.recv() => {}
+        }
+    }
+}
+
 /// Follows a deliberation that runs in this process. The first interrupt cancels it, after a moment for
 /// second thoughts; a second one leaves at once, and there is no outcome.
-pub(crate) async fn here(running: &mut Running, id: &DeliberationId) -> anyhow::Result<Option<Outcome>> {
-    let mut interrupts = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    let mut terminations = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+pub(crate) async fn here(
+    running: &mut Running,
+    id: &DeliberationId,
+    signals: Signals,
+) -> anyhow::Result<Option<Outcome>> {
+    let Signals { mut interrupts, mut terminations } = signals;
     let mut ticks = running.ticks.watch();
     let mut watched = running.coordinator.watch(id).await?;
     let mut lanes = Lanes::of(&watched.borrow().state);
@@ -141,8 +168,13 @@ pub(crate) async fn here(running: &mut Running, id: &DeliberationId) -> anyhow::
 
 /// Follows a deliberation that a server works on. With `owner`, an interrupt cancels it as [`here`] does;
 /// without, it only ends the watching.
-pub(crate) async fn remotely(remote: &Remote, id: &str, owner: bool) -> anyhow::Result<Outcome> {
-    let mut interrupts = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+pub(crate) async fn remotely(
+    remote: &Remote,
+    id: &str,
+    owner: bool,
+    signals: Signals,
+) -> anyhow::Result<Outcome> {
+    let Signals { mut interrupts, mut terminations } = signals;
     let spinner = spinner();
     let mut ask = interval(ASK);
     let mut cancel_at: Option<Instant> = None;
@@ -153,6 +185,7 @@ pub(crate) async fn remotely(remote: &Remote, id: &str, owner: bool) -> anyhow::
     loop {
         tokio::select! {
             biased;
+            _ = terminations.recv() => return left(),
             _ = interrupts.recv() => {
                 if cancel_at.is_some() || !owner {
                     return left();
@@ -160,7 +193,7 @@ pub(crate) async fn remotely(remote: &Remote, id: &str, owner: bool) -> anyhow::
                 cancel_at = Some(Instant::now() + SECOND_THOUGHTS);
                 let seconds = SECOND_THOUGHTS.as_secs();
                 spinner.suspend(|| {
-                    eprintln!("interrupted: cancelling in {seconds} s; interrupt again to leave the server to it");
+                    super::say(format_args!("interrupted: cancelling in {seconds} s; interrupt again to leave the server to it"));
                 });
             }
             () = until(cancel_at) => {

@@ -88,7 +88,7 @@ impl Lanes {
 
     /// Says something without disturbing the lines.
     pub(crate) fn say(&self, text: &str) {
-        self.all.suspend(|| eprintln!("{text}"));
+        self.all.suspend(|| super::say(text));
     }
 
     pub(crate) fn clear(&self) {
