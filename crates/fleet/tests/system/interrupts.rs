@@ -97,14 +97,15 @@ async fn interrupting_a_run_on_a_server_cancels_it_there() {
     let server = place.serve(&["--url", &model.url()]).await;
     let asked = ["deliberate", TASK, "--id", "far", "--server", &server.address];
     let run = place.fleet(&asked).start();
-    until("the model is asked", || model.calls().len() == 3).await;
+    // From then on the run knows that the server took its task.
+    run.says("deliberation far").await;
     run.signal("-INT");
     let ended = run.ended().await;
     assert_eq!(ended.code, 5, "{}", ended.stderr);
     assert!(server.client().await.ended("far").await.error_message.contains("cancelled: interrupted"));
 
     let run = place.fleet(&["deliberate", TASK, "--id", "left", "--server", &server.address]).start();
-    until("the model is asked", || model.calls().len() == 6).await;
+    run.says("deliberation left").await;
     run.signal("-INT");
     run.says("interrupt again").await;
     run.signal("-INT");
