@@ -58,6 +58,11 @@ async fn what_is_not_acceptable_ends_with_2() {
     ends(&place, &["deliberate", TASK, "--url", "no url"], 2, &["no url"]).await;
     let odd = place.file("odd.toml", "[modell]\nname = \"x\"\n");
     ends(&place, &["config", "--config", &odd], 2, &["modell", "odd.toml"]).await;
+    let image = place.path("image.png");
+    std::fs::write(&image, [0x89, 0x50, 0xff]).unwrap();
+    let image = image.to_str().unwrap();
+    ends(&place, &with(&[]).into_iter().chain(["--file", image]).collect::<Vec<_>>(), 2, &[image, "as text"])
+        .await;
     assert_eq!(model.calls(), [], "nothing that is refused costs a call");
 }
 
@@ -174,6 +179,23 @@ async fn what_cannot_be_reached_ends_with_8() {
     let model = answers(0).await;
     let taken = format!("127.0.0.1:{}", model.port());
     ends(&place, &["serve", "--listen", &taken, "--url", &model.url()], 8, &[&taken, "--listen"]).await;
+}
+
+#[tokio::test]
+async fn a_state_that_is_none_is_left_as_it_is() {
+    let model = answers(0).await;
+    let (place, url) = (Place::new(), model.url());
+    let file = place.file("file", "mine");
+    ends(&place, &["deliberate", TASK, "--url", &url, "--state", &file], 8, &[&file, "--state DIR"]).await;
+    let dir = place.path("other");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("fleet.db"), "somebody else's".repeat(100)).unwrap();
+    let dir = dir.to_str().unwrap();
+    ends(&place, &["deliberate", TASK, "--url", &url, "--state", dir], 2, &["fleet.db", "--state DIR"]).await;
+    ends(&place, &["list", "--state", dir], 2, &["fleet.db"]).await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    assert!(std::fs::read_to_string(format!("{dir}/fleet.db")).unwrap().starts_with("somebody else's"));
+    assert_eq!(model.calls(), []);
 }
 
 #[tokio::test]
