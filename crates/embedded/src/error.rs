@@ -38,11 +38,13 @@ pub enum OpenError {
 
 impl OpenError {
     pub(crate) fn io(path: &std::path::Path, error: std::io::Error) -> OpenError {
-        use std::io::ErrorKind::{NotADirectory, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+        use std::io::ErrorKind::{
+            AlreadyExists, NotADirectory, PermissionDenied, QuotaExceeded, ReadOnlyFilesystem, StorageFull,
+        };
         match error.kind() {
-            PermissionDenied | ReadOnlyFilesystem | NotADirectory | StorageFull => {
-                OpenError::NotWritable(path.into(), error.into())
-            }
+            // `AlreadyExists`: a file stands where the directory should be.
+            PermissionDenied | ReadOnlyFilesystem | NotADirectory | AlreadyExists | StorageFull
+            | QuotaExceeded => OpenError::NotWritable(path.into(), error.into()),
             _ => OpenError::Other(error.into()),
         }
     }

@@ -136,8 +136,10 @@ async fn a_place_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "").unwrap();
-    let Err(OpenError::NotWritable(path, _)) = try_open(&file.join("state")) else { panic!() };
-    assert_eq!(path, file.join("state"));
+    for at in [file.join("state"), file] {
+        let Err(OpenError::NotWritable(path, _)) = try_open(&at) else { panic!() };
+        assert_eq!(path, at);
+    }
 }
 
 #[tokio::test]

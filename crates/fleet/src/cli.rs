@@ -65,7 +65,7 @@ pub struct Deliberate {
     #[arg(long, default_value = "DEV")]
     pub role: String,
     /// How many agents work on it [default: the whole council]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub agents: Option<u32>,
     /// Rounds of review and revision, 0 to 10 [default: 1]
     #[arg(long, value_name = "N")]
@@ -80,7 +80,7 @@ pub struct Deliberate {
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub metadata: Vec<(String, String)>,
     /// The longest it may take [default: 300]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
     /// An id of your own: the same task under the same id is one deliberation [default: a new one]
     #[arg(long, value_name = "ID")]

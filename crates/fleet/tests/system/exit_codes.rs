@@ -51,6 +51,9 @@ async fn what_is_not_acceptable_ends_with_2() {
     ends(&place, &with(&[TASK, "--no-such-flag"]), 2, &["--no-such-flag"]).await;
     ends(&place, &with(&[TASK, "--rounds", "11"]), 2, &["rounds", "between 0 and 10"]).await;
     ends(&place, &with(&[TASK, "--agents", "65"]), 2, &["num_agents", "between 1 and 64"]).await;
+    // On the wire 0 says nothing, so a server would take its default.
+    ends(&place, &with(&[TASK, "--agents", "0"]), 2, &["--agents"]).await;
+    ends(&place, &with(&[TASK, "--timeout", "0"]), 2, &["--timeout"]).await;
     ends(&place, &with(&["  "]), 2, &["task_description", "empty"]).await;
     ends(&place, &with(&[TASK, "--id", "two words"]), 2, &["--id"]).await;
     ends(&place, &with(&["--file", "/nowhere/task.md"]), 2, &["/nowhere/task.md"]).await;
@@ -58,6 +61,11 @@ async fn what_is_not_acceptable_ends_with_2() {
     ends(&place, &["deliberate", TASK, "--url", "no url"], 2, &["no url"]).await;
     let odd = place.file("odd.toml", "[modell]\nname = \"x\"\n");
     ends(&place, &["config", "--config", &odd], 2, &["modell", "odd.toml"]).await;
+    let image = place.path("image.png");
+    std::fs::write(&image, [0x89, 0x50, 0xff]).unwrap();
+    let image = image.to_str().unwrap();
+    ends(&place, &with(&[]).into_iter().chain(["--file", image]).collect::<Vec<_>>(), 2, &[image, "as text"])
+        .await;
     assert_eq!(model.calls(), [], "nothing that is refused costs a call");
 }
 
@@ -174,6 +182,23 @@ async fn what_cannot_be_reached_ends_with_8() {
     let model = answers(0).await;
     let taken = format!("127.0.0.1:{}", model.port());
     ends(&place, &["serve", "--listen", &taken, "--url", &model.url()], 8, &[&taken, "--listen"]).await;
+}
+
+#[tokio::test]
+async fn a_state_that_is_none_is_left_as_it_is() {
+    let model = answers(0).await;
+    let (place, url) = (Place::new(), model.url());
+    let file = place.file("file", "mine");
+    ends(&place, &["deliberate", TASK, "--url", &url, "--state", &file], 8, &[&file, "--state DIR"]).await;
+    let dir = place.path("other");
+    std::fs::create_dir(&dir).unwrap();
+    std::fs::write(dir.join("fleet.db"), "somebody else's".repeat(100)).unwrap();
+    let dir = dir.to_str().unwrap();
+    ends(&place, &["deliberate", TASK, "--url", &url, "--state", dir], 2, &["fleet.db", "--state DIR"]).await;
+    ends(&place, &["list", "--state", dir], 2, &["fleet.db"]).await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+    assert!(std::fs::read_to_string(format!("{dir}/fleet.db")).unwrap().starts_with("somebody else's"));
+    assert_eq!(model.calls(), []);
 }
 
 #[tokio::test]

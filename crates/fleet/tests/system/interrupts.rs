@@ -97,14 +97,15 @@ async fn interrupting_a_run_on_a_server_cancels_it_there() {
     let server = place.serve(&["--url", &model.url()]).await;
     let asked = ["deliberate", TASK, "--id", "far", "--server", &server.address];
     let run = place.fleet(&asked).start();
-    until("the model is asked", || model.calls().len() == 3).await;
+    // From then on the run knows that the server took its task.
+    run.says("deliberation far").await;
     run.signal("-INT");
     let ended = run.ended().await;
     assert_eq!(ended.code, 5, "{}", ended.stderr);
     assert!(server.client().await.ended("far").await.error_message.contains("cancelled: interrupted"));
 
     let run = place.fleet(&["deliberate", TASK, "--id", "left", "--server", &server.address]).start();
-    until("the model is asked", || model.calls().len() == 6).await;
+    run.says("deliberation left").await;
     run.signal("-INT");
     run.says("interrupt again").await;
     run.signal("-INT");
@@ -116,4 +117,45 @@ async fn interrupting_a_run_on_a_server_cancels_it_there() {
     let watched = watch.ended().await;
     assert_eq!(watched.code, 5, "{}", watched.stderr);
     assert!(watched.stderr.contains("cancelled: enough"), "{}", watched.stderr);
+}
+
+#[tokio::test]
+async fn a_run_can_be_watched_by_others_who_cannot_work_on_its_state() {
+    let (model, let_go) = held("critique").await;
+    let place = Place::new();
+    let run = under_review(&place, &model).await;
+    let pid = run.pid().to_string();
+    for command in [&["cancel", "long"][..], &["deliberate", TASK, "--url", &model.url()]] {
+        let refused = place.run(command).await;
+        assert_eq!(refused.code, 7, "{}", refused.stderr);
+        assert!(refused.stderr.contains(&format!("process {pid}")), "{}", refused.stderr);
+    }
+    assert!(place.run(&["result", "long"]).await.stderr.contains("reviewing; 3 jobs pending"));
+    assert!(place.run(&["list"]).await.stdout.contains(" IN_PROGRESS "));
+    let watch = place.fleet(&["watch", "long", "--json"]).start();
+    // What is held stays held for its caller; whoever comes next is answered.
+    let_go.store(true, Ordering::SeqCst);
+    run.signal("-TERM");
+    assert_eq!(run.ended().await.code, 130);
+    let resumed = place.run(&["resume", "long", "--json", "--url", &model.url()]).await;
+    let watched = watch.ended().await;
+    assert_eq!(resumed.code, 0, "{}", resumed.stderr);
+    // Between the two nobody worked on it, which the watcher may or may not have seen.
+    match watched.code {
+        0 => assert_eq!(watched.stdout, resumed.stdout),
+        code => {
+            assert_eq!((code, watched.stderr.contains("fleet resume long")), (10, true), "{}", watched.stderr)
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_watcher_of_another_process_sees_the_end() {
+    let (place, model) = (Place::new(), answers(300).await);
+    let run = place.fleet(&["deliberate", TASK, "--id", "long", "--json", "--url", &model.url()]).start();
+    until("the model is asked", || model.calls().len() == 3).await;
+    let watched = place.run(&["watch", "long", "--json"]).await;
+    let ended = run.ended().await;
+    assert_eq!((ended.code, watched.code), (0, 0), "{}{}", ended.stderr, watched.stderr);
+    assert_eq!(watched.stdout, ended.stdout);
 }

@@ -95,3 +95,44 @@ pub(crate) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_deadline_is_read_in_every_unit_and_nonsense_is_none() {
+        let left = |text: &'static str| {
+            let mut metadata = MetadataMap::new();
+            metadata.insert("grpc-timeout", tonic::metadata::MetadataValue::from_static(text));
+            time_left(&metadata)
+        };
+        assert_eq!(left("2H"), Some(Duration::from_secs(7200)));
+        assert_eq!(left("3M"), Some(Duration::from_secs(180)));
+        assert_eq!(left("4S"), Some(Duration::from_secs(4)));
+        assert_eq!(left("5m"), Some(Duration::from_millis(5)));
+        assert_eq!(left("6u"), Some(Duration::from_micros(6)));
+        assert_eq!(left("7n"), Some(Duration::from_nanos(7)));
+        assert_eq!(left("99999999H"), Some(Duration::from_secs(99_999_999 * 3600)));
+        for nonsense in ["", "S", "5", "5x", "-5S", "100000000S", "1.5S"] {
+            assert_eq!(left(nonsense), None, "{nonsense:?}");
+        }
+        assert_eq!(time_left(&MetadataMap::new()), None);
+    }
+
+    #[test]
+    fn rounds_keep_below_the_iterations_of_earlier_clients() {
+        let rounds = |rounds, max_iterations| {
+            let constraints = wire::TaskConstraints { max_iterations, ..wire::TaskConstraints::default() };
+            let constraints = Some(constraints);
+            let request =
+                wire::DeliberateRequest { rounds, constraints, ..wire::DeliberateRequest::default() };
+            submission(request).map(|request| request.rounds).ok()
+        };
+        assert_eq!(rounds(Some(3), 0), Some(Some(3)));
+        assert_eq!(rounds(Some(3), 2), Some(Some(2)));
+        assert_eq!(rounds(Some(0), 2), Some(Some(0)));
+        assert_eq!(rounds(None, 2), Some(None), "what was not said is not made up");
+        assert_eq!(rounds(Some(11), 2), None);
+    }
+}

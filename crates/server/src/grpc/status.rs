@@ -54,3 +54,54 @@ pub(crate) fn malformed(field: &str, reason: impl Into<String>) -> Status {
 fn later(code: Code, message: String, after: Duration) -> Status {
     Status::with_error_details(code, message, ErrorDetails::with_retry_info(Some(after)))
 }
+
+#[cfg(test)]
+mod tests {
+    use fleet_deliberation::DeliberationId;
+    use fleet_orchestrator::port::Sequence;
+    use tonic_types::StatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_code_and_says_whether_to_come_back() {
+        let id = || DeliberationId::new("task").unwrap();
+        let cause = || "the secret cause".into();
+        let rejected = |rejection| HandleError::Rejected(rejection);
+        let served =
+            HandleError::NoLongerServed { id: id(), ended_at: "2026-11-20T10:00:00Z".into(), served_s: 1 };
+        let table = [
+            (rejected(Rejection::Unknown(id())), Code::NotFound, false),
+            (
+                rejected(Rejection::Malformed { field: "rounds".into(), reason: "is 11".into() }),
+                Code::InvalidArgument,
+                false,
+            ),
+            (rejected(Rejection::OtherContent(id())), Code::AlreadyExists, false),
+            (rejected(Rejection::NotNow("not now".into())), Code::FailedPrecondition, false),
+            (HandleError::NoCouncil { role: "SAGE".into(), existing: Vec::new() }, Code::NotFound, false),
+            (served, Code::NotFound, false),
+            (HandleError::Busy { limit: 1, retry_after_ms: 1000 }, Code::ResourceExhausted, true),
+            (HandleError::Store(StoreError::Conflict), Code::Aborted, false),
+            (HandleError::Store(StoreError::Full), Code::ResourceExhausted, true),
+            (HandleError::Store(StoreError::Unavailable(cause())), Code::Unavailable, true),
+            (HandleError::Store(StoreError::Corrupt(Sequence(1), cause())), Code::Internal, false),
+        ];
+        for (error, code, again) in table {
+            let said = error.to_string();
+            let status = status(error);
+            assert_eq!(status.code(), code, "{said}");
+            assert_eq!(status.get_details_retry_info().is_some(), again, "{said}");
+            assert!(!status.message().contains("secret"), "causes stay in the log: {status}");
+            assert!(!status.message().is_empty(), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_field_out_of_its_bounds_is_named_in_the_details() {
+        let status = malformed("rounds", "is 11; it must lie between 0 and 10");
+        assert_eq!(status.message(), "rounds is 11; it must lie between 0 and 10");
+        let details = status.get_details_bad_request().expect("details");
+        assert_eq!(details.field_violations[0].field, "rounds");
+    }
+}
