@@ -73,6 +73,12 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Whether nothing was read or written.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        *self == Usage::default()
+    }
+
     /// The sum of both; estimated as soon as one part is.
     #[must_use]
     pub const fn plus(self, other: Usage) -> Usage {
@@ -132,6 +138,17 @@ pub struct Failure {
     pub message: String,
     /// How many attempts were made; 0 when none was begun.
     pub attempts: u32,
+    /// What a model read and wrote for it all the same, such as a review that cannot be read.
+    #[serde(default, skip_serializing_if = "Usage::is_none")]
+    pub usage: Usage,
+}
+
+impl Failure {
+    /// A failure on which no tokens were spent, as far as is known.
+    #[must_use]
+    pub fn new(kind: FailureKind, message: impl Into<String>, attempts: u32) -> Failure {
+        Failure { kind, message: message.into(), attempts, usage: Usage::default() }
+    }
 }
 
 /// The kinds of fault that end a job.

@@ -26,6 +26,11 @@ pub enum Command {
         /// What time it is.
         at: Timestamp,
     },
+    /// Give new time to steps whose own was over while nobody worked.
+    Renew {
+        /// What time it is.
+        at: Timestamp,
+    },
     /// End it without a verdict.
     Cancel {
         /// Why, in the words of whoever asks.

@@ -39,7 +39,7 @@ impl Decision {
         match (command, self.state.is_some()) {
             (Command::Submit { submission, at }, _) => self.submit(*submission, at),
             (Command::Take { job, .. }, false) => Err(Rejection::Unknown(job.deliberation)),
-            (Command::Expire { .. } | Command::Cancel { .. }, false) => {
+            (Command::Expire { .. } | Command::Renew { .. } | Command::Cancel { .. }, false) => {
                 Err(Rejection::NotNow("there is no such deliberation".into()))
             }
             (Command::Take { job, report, at }, true) => {
@@ -48,6 +48,10 @@ impl Decision {
             }
             (Command::Expire { at }, true) => {
                 self.expire(at);
+                Ok(())
+            }
+            (Command::Renew { at }, true) => {
+                self.renew(at);
                 Ok(())
             }
             (Command::Cancel { reason, at }, true) => {
@@ -94,12 +98,28 @@ impl Decision {
             let step = self.open().and_then(|state| state.lanes[seat].step.job());
             if let Some((_, _, window)) = step.filter(|(_, _, window)| window.until <= at) {
                 let message = format!("no answer within {} ms", window.until.ms_since(window.from));
-                let failure = Failure { kind: FailureKind::Deadline, message, attempts: 0 };
+                let failure = Failure::new(FailureKind::Deadline, message, 0);
                 let event = self.settle(seat, Report::Failed(failure), at);
                 self.push(event);
             }
         }
         self.go_on(at);
+    }
+
+    /// A deadline that passed while nobody worked has not been missed by anyone. The deliberation's own
+    /// deadline stays.
+    fn renew(&mut self, at: Timestamp) {
+        let Some(state) = self.open() else { return };
+        if at >= state.opened.deadline_at {
+            return self.end(at, Ending::TimedOut);
+        }
+        let overdue = |lane: &crate::Lane| {
+            let (round, kind, window) = lane.step.job()?;
+            let renewed = (window.until <= at).then(|| schedule::again(state, round, kind, at))?;
+            Some(Event::Renewed { author: lane.author.clone(), round, kind, window: renewed })
+        };
+        let renewals: Vec<Event> = state.lanes.iter().filter_map(overdue).collect();
+        renewals.into_iter().for_each(|event| self.push(Some(event)));
     }
 
     /// What the awaited answer of the lane in `seat` says.
@@ -269,5 +289,5 @@ fn text(report: Report) -> Result<Usage, Failure> {
 
 fn misfit(kind: JobKind) -> Failure {
     let message = format!("the answer is not one to a {} job", kind.as_str());
-    Failure { kind: FailureKind::Unreadable, message, attempts: 0 }
+    Failure::new(FailureKind::Unreadable, message, 0)
 }

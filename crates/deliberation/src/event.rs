@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, CheckSummary, Failure, Submission, Timestamp, Usage, Verdict};
+use crate::{AgentId, CheckSummary, Failure, JobKind, Submission, Timestamp, Usage, Verdict};
 
 /// The time a job may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -169,6 +169,17 @@ pub enum Event {
         /// Which author.
         author: AgentId,
     },
+    /// A step's time was over while nobody worked; it gets a share of what is left.
+    Renewed {
+        /// Whose lane.
+        author: AgentId,
+        /// In which round.
+        round: u32,
+        /// What it waits for.
+        kind: JobKind,
+        /// Its new time.
+        window: Window,
+    },
     /// It is over.
     Ended {
         /// When.
@@ -220,6 +231,7 @@ impl Event {
             Event::RevisionFailed { .. } => "revision_failed",
             Event::RevisionAccepted { .. } => "revision_accepted",
             Event::RevisionRefused { .. } => "revision_refused",
+            Event::Renewed { .. } => "renewed",
             Event::Ended { .. } => "ended",
         }
     }

@@ -100,6 +100,7 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
         }
         Event::RevisionAccepted { round, author } => state.at(author, |lane| lane.settled(*round, true)),
         Event::RevisionRefused { round, author } => state.at(author, |lane| lane.settled(*round, false)),
+        Event::Renewed { author, window, .. } => state.at(author, |lane| lane.step.renew(*window)),
         Event::Ended { at, ending } => state.ended = Some(Ended { at: *at, ending: ending.clone() }),
     }
 }
@@ -118,6 +119,7 @@ impl Deliberation {
 
     fn failed(&mut self, author: &AgentId, kind: JobKind, failure: &Failure, step: Step) {
         self.jobs.failed += 1;
+        self.usage = self.usage.plus(failure.usage);
         self.at(author, |lane| {
             lane.failures.push((kind, failure.clone()));
             lane.step = step;

@@ -127,12 +127,6 @@ impl JobKind {
             JobKind::Revise => "revise",
         }
     }
-
-    /// Whether doing such a job calls a model.
-    #[must_use]
-    pub const fn calls_model(self) -> bool {
-        !matches!(self, JobKind::Check)
-    }
 }
 
 /// The identity of a job, which says what it is for: `{deliberation}/{round}/{kind}/{subject}`.

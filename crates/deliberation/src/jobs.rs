@@ -21,6 +21,7 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
         Event::ReviewRequested { round, author, .. } => vec![job(*round, JobKind::Critique, author)],
         Event::RevisionRequested { round, author, .. } => vec![job(*round, JobKind::Revise, author)],
         Event::Revised { round, author, .. } => vec![job(*round, JobKind::Check, author)],
+        Event::Renewed { author, round, kind, .. } => vec![job(*round, *kind, author)],
         Event::AuthorFailed { .. }
         | Event::Checked { .. }
         | Event::CheckFailed { .. }

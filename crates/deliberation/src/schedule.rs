@@ -4,7 +4,7 @@
 //! weight, so that one silent agent delays a deliberation but cannot use up its time, and what one step
 //! leaves over is the next one's.
 
-use crate::{Deliberation, Timestamp, Window};
+use crate::{Deliberation, JobKind, Timestamp, Window};
 
 const PROPOSE: u64 = 3;
 const CHECK: u64 = 1;
@@ -29,6 +29,19 @@ pub(crate) fn review(state: &Deliberation, round: u32, at: Timestamp) -> Window 
 
 pub(crate) fn revision(state: &Deliberation, round: u32, at: Timestamp) -> Window {
     step(state, at, REVISE, REVISE + CHECK + ROUND * rounds_after(state, round))
+}
+
+/// The time of a step whose own was over while nobody worked.
+pub(crate) fn again(state: &Deliberation, round: u32, kind: JobKind, at: Timestamp) -> Window {
+    match kind {
+        JobKind::Propose => {
+            let rounds = u64::from(state.submission().rounds);
+            step(state, at, PROPOSE, PROPOSE + CHECK + ROUND * rounds)
+        }
+        JobKind::Check => check(state, round, at),
+        JobKind::Critique => review(state, round, at),
+        JobKind::Revise => revision(state, round, at),
+    }
 }
 
 fn rounds_after(state: &Deliberation, round: u32) -> u64 {

@@ -196,6 +196,15 @@ impl Deliberation {
         }
     }
 
+    /// The author of the proposal that won, if there is a verdict.
+    #[must_use]
+    pub fn winner(&self) -> Option<&AgentId> {
+        match &self.ended.as_ref()?.ending {
+            Ending::Completed(verdict) => verdict.winner().map(|winner| &winner.author),
+            Ending::NoQuorum { .. } | Ending::TimedOut | Ending::Cancelled { .. } => None,
+        }
+    }
+
     /// How many agents have proposed.
     #[must_use]
     pub fn answered(&self) -> u32 {
@@ -238,6 +247,16 @@ impl Lane {
 }
 
 impl Step {
+    pub(crate) fn renew(&mut self, new: Window) {
+        match self {
+            Step::Proposing(window)
+            | Step::Checking { window, .. }
+            | Step::Reviewing { window, .. }
+            | Step::Revising { window, .. } => *window = new,
+            Step::Checked { .. } | Step::Reviewed { .. } | Step::RoundOver { .. } | Step::Out => {}
+        }
+    }
+
     /// The job the step waits for, if it is one: its round, its kind, and its time.
     #[must_use]
     pub const fn job(&self) -> Option<(u32, JobKind, Window)> {

@@ -107,8 +107,7 @@ pub(crate) fn of(state: &Deliberation) -> Verdict {
     Verdict { rule: RULE, ranking, why }
 }
 
-/// The mean score of the latest version that peers scored, up to the one in force. What they said of a
-/// revision that was refused does not count.
+/// The mean score of the latest version that peers scored.
 fn peers(lane: &Lane) -> Option<Peers> {
     let version = lane.scores.last()?.version;
     let scores: Vec<f64> =

@@ -43,7 +43,7 @@ fn happening() -> impl Strategy<Value = Happening> {
 }
 
 fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
-    let failure = || Failure { kind: FailureKind::Server, message: "500".into(), attempts: 3 };
+    let failure = || Failure::new(FailureKind::Server, "500", 3);
     let report = match job.kind {
         _ if how.fails => Report::Failed(failure()),
         JobKind::Propose | JobKind::Revise => common::text(),

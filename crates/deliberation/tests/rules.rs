@@ -269,6 +269,40 @@ fn one_silent_agent_delays_and_does_not_decide() {
 }
 
 #[test]
+fn time_that_passed_while_nobody_worked_is_given_anew() {
+    let council = Council::of(["a", "b"]).rounds(1);
+    let so_far = history(&council, [council.text("a", 0), council.checked("a", 0, Pass, 0)]);
+    let state = fleet_deliberation::replay(&so_far);
+    let window = state.as_ref().unwrap().next_deadline().unwrap();
+    let renew = |at| Command::Renew { at };
+    assert_eq!(decide(state.as_ref(), renew(Timestamp(window.0 - 1))), Ok(vec![]));
+    let events = check(&so_far, renew(window.plus_ms(10)), &["renewed"]);
+    assert_eq!(jobs_after(&council.id(), &events[0])[0].to_string(), "t/0/propose/b");
+    let known = [so_far, events].concat();
+    let next = fleet_deliberation::replay(&known).unwrap().next_deadline().unwrap();
+    assert!(next > window.plus_ms(10) && next < AT.plus_ms(council.timeout_ms));
+    let too_late = AT.plus_ms(council.timeout_ms);
+    let events = check(&known, renew(too_late), &["ended"]);
+    assert_eq!(*ending(&events), Ending::TimedOut);
+}
+
+#[test]
+fn tokens_spent_on_a_failure_count() {
+    let council = reviewed_council();
+    let mut commands = both_proposed(&council);
+    commands.push(Command::Take {
+        job: council.job("a", 1, JobKind::Critique),
+        report: fleet_deliberation::Report::Failed(fleet_deliberation::Failure {
+            usage: fleet_deliberation::Usage { prompt_tokens: 7, completion_tokens: 5, estimated: false },
+            ..fleet_deliberation::Failure::new(FailureKind::Unreadable, "no score", 1)
+        }),
+        at: AT,
+    });
+    let usage = fleet_deliberation::replay(&history(&council, commands)).unwrap().usage;
+    assert_eq!((usage.prompt_tokens, usage.completion_tokens), (27, 45));
+}
+
+#[test]
 fn when_its_time_is_up_it_ends_as_timeout() {
     let council = Council::of(["a"]);
     let so_far = history(&council, []);

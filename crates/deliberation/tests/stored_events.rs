@@ -32,9 +32,12 @@ fn every_kind() -> Vec<Event> {
             council.failed("a", 2, JobKind::Revise),
         ],
     );
-    for reason in
-        [Command::Cancel { reason: "enough".into(), at: AT }, Command::Expire { at: AT.plus_ms(100_000) }]
-    {
+    let renewed = Command::Renew { at: AT.plus_ms(90_000) };
+    for reason in [
+        renewed,
+        Command::Cancel { reason: "enough".into(), at: AT },
+        Command::Expire { at: AT.plus_ms(100_000) },
+    ] {
         let open = replay(events.iter().take(1));
         events.extend(fleet_deliberation::decide(open.as_ref(), reason).unwrap());
     }
@@ -47,7 +50,7 @@ fn every_event_is_stored_in_this_form() {
     let mut kinds: Vec<&str> = events.iter().map(Event::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds.len(), 16, "a kind of event is missing here: {kinds:?}");
+    assert_eq!(kinds.len(), 17, "a kind of event is missing here: {kinds:?}");
     let record = Record::new(AT, Digest::of(b"the record before"), events);
     let stored: serde_json::Value = serde_json::from_slice(&record.encode()).unwrap();
     insta::assert_json_snapshot!("record_v1", stored);

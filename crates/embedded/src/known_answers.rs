@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     fn answer(name: &str) -> Arc<Answer> {
-        let failure = Failure { kind: FailureKind::Internal, message: String::new(), attempts: 0 };
+        let failure = Failure::new(FailureKind::Internal, "", 0);
         Arc::new(Answer {
             job: JobId {
                 deliberation: DeliberationId::new(name).unwrap(),

@@ -63,7 +63,7 @@ pub(crate) fn outcome(outcome: &Outcome, label: &str, json: bool) -> anyhow::Res
     let exit = match outcome {
         Outcome::Completed(_) => Exit::Done,
         Outcome::Failed(failed) if failed.status == "timeout" => Exit::TimedOut,
-        Outcome::Failed(failed) if failed.error.starts_with("cancelled") => Exit::Cancelled,
+        Outcome::Failed(failed) if failed.error_type == "cancelled" => Exit::Cancelled,
         Outcome::Failed(_) => Exit::Failed,
     };
     if json {

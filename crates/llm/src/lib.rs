@@ -2,7 +2,6 @@
 
 mod discover;
 mod openai;
-mod profiles;
 mod reasoning;
 mod simulated;
 mod sse;
@@ -10,5 +9,4 @@ pub mod wire;
 
 pub use discover::{Found, PROBE_MS, USUAL_PORTS, discover};
 pub use openai::{BadServer, Limits, OpenAi, ServerConfig};
-pub use profiles::Profiles;
 pub use simulated::{LABEL, SIMULATED, SimulatedModel, SimulatedSettings};

@@ -84,7 +84,7 @@ async fn a_stopped_server_is_noticed_within_the_limits() {
     let model = client_with(&llama.url, limits(200, 20_000, 60_000));
     let failed = model.complete(&long_request(), &|_| {}).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::Timeout, "{failed}");
-    assert!(failed.message.contains("first_token_ms"), "{failed}");
+    assert!(failed.message.contains("model.first_token_timeout_s"), "{failed}");
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use fleet_deliberation::{FailureKind, Generation, Usage};
-use fleet_llm::{Limits, OpenAi, Profiles};
-use fleet_orchestrator::port::{LanguageModel, ModelError, ModelRequest, Tokens};
+use fleet_llm::{Limits, OpenAi};
+use fleet_orchestrator::port::{LanguageModel, ModelError, Tokens};
 use fleet_scripted::{Call, Outcome, Reply, Scripted, Settings};
 use serde_json::json;
 use support::{PROMPT, client, client_with, limits, request, review_request};
@@ -177,25 +177,6 @@ async fn a_server_that_speaks_no_tls_is_a_broken_connection() {
 }
 
 #[tokio::test]
-async fn a_call_goes_to_the_model_of_its_profile() {
-    let one = Scripted::start(|call: &Call| Reply::answer(call, "one", 1)).await.unwrap();
-    let other = Scripted::start(|call: &Call| Reply::answer(call, "other", 1)).await.unwrap();
-    let profiles = Profiles::new()
-        .with("default", Arc::new(client(&one.url())))
-        .with("qa", Arc::new(client(&other.url())));
-    let ask = |profile: &str| {
-        let request = ModelRequest { profile: profile.into(), ..request() };
-        let profiles = profiles.clone();
-        async move { profiles.complete(&request, &|_| {}).await }
-    };
-    assert_eq!(ask("default").await.unwrap().text, "one");
-    assert_eq!(ask("qa").await.unwrap().text, "other");
-    let failed = ask("dev").await.unwrap_err();
-    assert_eq!(failed.kind, FailureKind::NotFound);
-    assert!(failed.message.contains("default, qa"), "{failed}");
-}
-
-#[tokio::test]
 async fn each_limit_says_that_it_was_passed() {
     let slow = |reply: fn() -> Reply, limits| async move {
         let failed = ask_within(limits, move |_| reply()).await.unwrap_err();
@@ -203,18 +184,18 @@ async fn each_limit_says_that_it_was_passed() {
         failed.message
     };
     let first = slow(Reply::silence, limits(30, 9_000, 9_000)).await;
-    assert!(first.contains("no token within 30 ms; the limit is first_token_ms"), "{first}");
+    assert!(first.contains("no token within 30 ms; the limit is model.first_token_timeout_s"), "{first}");
     let first = slow(
         || Reply::raw(200, "text/event-stream", ": a note\n\n").then_silence(),
         limits(30, 9_000, 9_000),
     )
     .await;
-    assert!(first.contains("first_token_ms"), "{first}");
+    assert!(first.contains("model.first_token_timeout_s"), "{first}");
     let between = slow(|| Reply::events([delta("ye")]).then_silence(), limits(9_000, 30, 9_000)).await;
     assert!(between.contains("fell silent for 30 ms after 1 tokens"), "{between}");
     let tokens = || Reply::events(vec![delta("la"); 9_000]).between_ms(5);
     let in_all = slow(tokens, limits(9_000, 9_000, 60)).await;
-    assert!(in_all.contains("after 60 ms in all") && in_all.contains("total_ms"), "{in_all}");
+    assert!(in_all.contains("after 60 ms in all") && in_all.contains("model.request_timeout_s"), "{in_all}");
 
     let server = Scripted::start(|_: &Call| Reply::silence()).await.unwrap();
     let mut request = request();

@@ -78,6 +78,8 @@ pub struct Failed {
     pub status: Cow<'static, str>,
     /// What happened.
     pub error: String,
+    /// What kind of end it was: `no_quorum`, `timeout` or `cancelled`.
+    pub error_type: Cow<'static, str>,
     /// Agents that gave no proposal.
     pub failed_agents: Vec<FailedAgent>,
     /// When, as RFC 3339.
@@ -155,7 +157,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
     let ended = state.ended.as_ref()?;
     let task_id = state.id().to_string();
     let failed_agents: Vec<FailedAgent> = state.lanes.iter().filter_map(failed_agent).collect();
-    let (status, error) = match &ended.ending {
+    let (status, error_type) = match &ended.ending {
         Ending::Completed(verdict) => {
             return Some(Outcome::Completed(Completed {
                 task_id,
@@ -172,13 +174,15 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 usage: state.usage,
             }));
         }
-        Ending::TimedOut => ("timeout", error_message(view)),
-        Ending::NoQuorum { .. } | Ending::Cancelled { .. } => ("failed", error_message(view)),
+        Ending::TimedOut => ("timeout", "timeout"),
+        Ending::NoQuorum { .. } => ("failed", "no_quorum"),
+        Ending::Cancelled { .. } => ("failed", "cancelled"),
     };
     Some(Outcome::Failed(Failed {
         task_id,
         status: status.into(),
-        error,
+        error: error_message(view),
+        error_type: error_type.into(),
         failed_agents,
         timestamp: rfc3339(ended.at),
     }))

@@ -37,7 +37,7 @@ impl View {
     /// The winner's id, if there is a verdict.
     #[must_use]
     pub fn winner(&self) -> Option<&AgentId> {
-        self.results.first().map(|result| &result.ranked.author)
+        self.state.winner()
     }
 
     /// Why the winner won, if there is a verdict.

@@ -62,7 +62,10 @@ pub(crate) async fn perform(
             let generation = call.model(prompt, 1.0, review_format()).await?;
             Ok(match read_review(&generation.text) {
                 Ok(review) => Outcome::Review { review, generation },
-                Err(error) => failed(FailureKind::Unreadable, error.to_string(), lease),
+                Err(error) => Outcome::Failed(Failure {
+                    usage: generation.usage,
+                    ..Failure::new(FailureKind::Unreadable, error.to_string(), lease.attempt)
+                }),
             })
         }
         Work::Revise { text, checks, review } => {
@@ -103,7 +106,8 @@ impl Call<'_> {
                 Message { speaker: Speaker::System, text: prompt.system },
                 Message { speaker: Speaker::User, text: prompt.user },
             ],
-            temperature: member.profile.temperature * heat,
+            // Servers refuse more than 2.
+            temperature: (member.profile.temperature * heat).min(2.0),
             tokens_max: member.profile.tokens_max,
             format,
             timeout_ms: assignment.window.until.ms_since(parts.clock.now()).max(1),
@@ -145,9 +149,6 @@ fn review_format() -> ResponseFormat {
 }
 
 fn missing(job: &JobId, lease: &Lease) -> Outcome {
-    failed(FailureKind::Internal, format!("the answer to {job}, which this job needs, is missing"), lease)
-}
-
-fn failed(kind: FailureKind, message: String, lease: &Lease) -> Outcome {
-    Outcome::Failed(Failure { kind, message, attempts: lease.attempt })
+    let message = format!("the answer to {job}, which this job needs, is missing");
+    Outcome::Failed(Failure::new(FailureKind::Internal, message, lease.attempt))
 }

@@ -143,7 +143,7 @@ impl Worker {
         }
         let outcome = if lease.attempt > self.settings.attempts_max {
             let message = format!("{} attempts did not come to their end", self.settings.attempts_max);
-            Outcome::Failed(Failure { kind: FailureKind::WorkerLost, message, attempts: lease.attempt - 1 })
+            Outcome::Failed(Failure::new(FailureKind::WorkerLost, message, lease.attempt - 1))
         } else {
             match perform(&self.parts, lease, &loaded.state, assignment).await {
                 Ok(outcome) => outcome,

@@ -88,7 +88,7 @@ impl Council {
     }
 
     pub fn failed(&self, author: &str, round: u32, kind: JobKind) -> Command {
-        let failure = Failure { kind: FailureKind::Server, message: "500".into(), attempts: 3 };
+        let failure = Failure::new(FailureKind::Server, "500", 3);
         Command::Take { job: self.job(author, round, kind), report: Report::Failed(failure), at: AT }
     }
 }

@@ -1,7 +1,7 @@
 //! `fleet list`: what was submitted last.
 
 use fleet_api::v1::DeliberationStatus;
-use fleet_deliberation::{Deliberation, Ending, Status, Timestamp};
+use fleet_deliberation::{Deliberation, Status, Timestamp};
 use fleet_orchestrator::rfc3339;
 use serde::Serialize;
 
@@ -61,10 +61,6 @@ pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
 
 impl Row {
     fn of_state(state: &Deliberation) -> Row {
-        let winner = state.ended.as_ref().and_then(|ended| match &ended.ending {
-            Ending::Completed(verdict) => verdict.winner().map(|winner| winner.author.to_string()),
-            Ending::NoQuorum { .. } | Ending::TimedOut | Ending::Cancelled { .. } => None,
-        });
         Row {
             task_id: state.id().to_string(),
             role: state.submission().role.to_string(),
@@ -77,7 +73,7 @@ impl Row {
             },
             submitted_at: rfc3339(state.opened.at),
             ended_at: state.ended.as_ref().map(|ended| rfc3339(ended.at)),
-            winner_id: winner,
+            winner_id: state.winner().map(ToString::to_string),
             task_description: state.submission().task.description.chars().take(120).collect(),
         }
     }

@@ -142,7 +142,7 @@ impl Server {
         let (server, connect_ms) = (&self.label, self.connect_ms);
         if cause.is_connect() && cause.is_timeout() {
             let message = format!(
-                "{server} did not accept a connection within {connect_ms} ms; the limit is connect_ms"
+                "{server} did not accept a connection within {connect_ms} ms; the limit is model.connect_timeout_s"
             );
             return error(FailureKind::Timeout, message);
         }

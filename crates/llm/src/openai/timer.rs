@@ -22,16 +22,19 @@ impl Late {
     pub(super) fn message(self, server: &str, tokens: u64) -> String {
         match self {
             Late::FirstToken { ms } => {
-                format!("{server} wrote no token within {ms} ms; the limit is first_token_ms")
+                format!("{server} wrote no token within {ms} ms; the limit is model.first_token_timeout_s")
             }
             Late::BetweenTokens { ms } => {
                 format!(
-                    "{server} fell silent for {ms} ms after {tokens} tokens; the limit is between_tokens_ms"
+                    "{server} fell silent for {ms} ms after {tokens} tokens; the limit is model.between_tokens_timeout_s"
                 )
             }
             Late::InAll { ms, by_job } => {
-                let limit =
-                    if by_job { "no more time was left for the job" } else { "the limit is total_ms" };
+                let limit = if by_job {
+                    "no more time was left for the job"
+                } else {
+                    "the limit is model.request_timeout_s"
+                };
                 format!("{server} had not finished after {ms} ms in all and {tokens} tokens; {limit}")
             }
         }

@@ -150,7 +150,7 @@ pub async fn every_kind_of_answer_is_given_back_as_it_was(answers: Arc<dyn Answe
         Outcome::Text(generation.clone()),
         Outcome::Review { review, generation },
         Outcome::Checks(CheckReport { checks: BTreeMap::from([(CheckKind::Lint, lint)]) }),
-        Outcome::Failed(Failure { kind: FailureKind::WorkerLost, message: "died".into(), attempts: 3 }),
+        Outcome::Failed(Failure::new(FailureKind::WorkerLost, "died", 3)),
     ];
     let given: Vec<Answer> = outcomes
         .into_iter()

@@ -88,7 +88,7 @@ impl ModelError {
     /// The error as the failure of a job after `attempts` attempts.
     #[must_use]
     pub fn into_failure(self, attempts: u32) -> Failure {
-        Failure { kind: self.kind, message: self.message, attempts }
+        Failure::new(self.kind, self.message, attempts)
     }
 }
 

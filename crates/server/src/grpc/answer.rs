@@ -69,10 +69,6 @@ pub(crate) fn cancelled(state: &Deliberation) -> wire::CancelDeliberationRespons
 }
 
 pub(crate) fn info(state: &Deliberation) -> wire::DeliberationInfo {
-    let winner = state.ended.as_ref().and_then(|ended| match &ended.ending {
-        fleet_deliberation::Ending::Completed(verdict) => verdict.winner().map(|w| w.author.to_string()),
-        _ => None,
-    });
     wire::DeliberationInfo {
         task_id: state.id().to_string(),
         role: state.submission().role.to_string(),
@@ -80,7 +76,7 @@ pub(crate) fn info(state: &Deliberation) -> wire::DeliberationInfo {
         created_at_ms: signed(state.opened.at.0),
         ended_at_ms: state.ended.as_ref().map_or(0, |ended| signed(ended.at.0)),
         task_description: state.submission().task.description.chars().take(SHORT_CHARS_MAX).collect(),
-        winner_id: winner.unwrap_or_default(),
+        winner_id: state.winner().map(ToString::to_string).unwrap_or_default(),
     }
 }
 
