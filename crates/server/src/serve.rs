@@ -6,9 +6,9 @@ use std::time::Duration;
 use fleet_api::FILE_DESCRIPTOR_SET;
 use fleet_api::v1::orchestrator_service_server::OrchestratorServiceServer;
 use tokio::net::TcpListener;
-use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Server;
+use tonic::transport::server::TcpIncoming;
 
 use crate::Grpc;
 
@@ -46,13 +46,15 @@ pub fn serve(
             health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
             tokio::time::sleep(NOTICE).await;
         };
+        // An answer goes out in several small writes, none of which is to wait for an acknowledgement. Said
+        // here, for the server's own option counts only where it makes the listener itself.
+        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         Server::builder()
-            .tcp_nodelay(true)
             .add_service(health_service)
             .add_service(reflection)
             .add_service(reflection_alpha)
             .add_service(service)
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), drain)
+            .serve_with_incoming_shutdown(incoming, drain)
             .await
     })
 }
