@@ -153,10 +153,18 @@ impl Coordinator {
     pub async fn submit(&self, request: Request) -> Result<Accepted, HandleError> {
         let submission = self.submission(request)?;
         let id = submission.id.clone();
-        if let Some(known) = self.histories.load(&id).await? {
+        // The log is not asked whether the id is new: the append says so, and nearly all are.
+        if let Some(known) = self.histories.in_memory(&id) {
             return self.submitted_again(&known, submission);
         }
-        let room = self.room()?;
+        let room = match self.room() {
+            Ok(room) => room,
+            // What was accepted before is accepted again, however many are under way.
+            Err(busy) => match self.histories.load(&id).await? {
+                Some(known) => return self.submitted_again(&known, submission),
+                None => return Err(busy),
+            },
+        };
         let agents = submission.members.iter().map(|member| member.agent.clone()).collect();
         let at = self.clock.now();
         let mut decision = Decision::default();
@@ -170,7 +178,7 @@ impl Coordinator {
                 });
                 Ok(Accepted { id, agents })
             }
-            // Somebody else submitted it in the same moment.
+            // It was submitted before.
             Err(StoreError::Conflict) => match self.histories.refresh(&id).await? {
                 Some(known) => self.submitted_again(&known, submission),
                 None => Err(StoreError::Conflict.into()),
