@@ -85,6 +85,9 @@ fn plain(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
         connection.pragma_update(None, "foreign_keys", false)?;
         // Looking at a file must not change it, and closing is done in an order of our own.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+        // A plan does not depend on what is bound: else, with partial indexes about, most statements are
+        // prepared anew each time.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         Ok(connection)
     };
     open().map_err(|error| OpenError::sqlite(path, error))

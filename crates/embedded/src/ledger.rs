@@ -22,6 +22,8 @@ pub(crate) struct Ledger {
     connection: Connection,
     histories: LruCache<HistoryId, End>,
     given: Given,
+    /// Whether the next commit is synced.
+    syncs: bool,
 }
 
 /// The highest positions given so far; none is ever given twice.
@@ -62,7 +64,7 @@ pub(crate) enum Applied {
 pub(crate) struct Committed {
     pub(crate) applied: Vec<Applied>,
     pub(crate) given: Given,
-    /// How long the commit took with its sync; none if there was nothing to write.
+    /// How long the commit took with its sync; none if there was nothing to sync.
     pub(crate) took: Option<Duration>,
 }
 
@@ -80,7 +82,7 @@ impl Ledger {
             answers: highest("answers", ANSWERS)?,
             published: highest("announcements", PUBLISHED)?,
         };
-        Ok(Ledger { connection, histories: LruCache::new(HISTORIES_MAX), given })
+        Ok(Ledger { connection, histories: LruCache::new(HISTORIES_MAX), given, syncs: true })
     }
 
     pub(crate) fn given(&self) -> Given {
@@ -97,7 +99,9 @@ impl Ledger {
         &mut self.connection
     }
 
-    /// Does all of it with one sync, or none of it.
+    /// Does all of it with one sync, or none of it. Attempts alone are not synced: their counts have to
+    /// outlive this process, which may die of the very job, and not a loss of power. The next sync takes
+    /// them along.
     pub(crate) fn transact(&mut self, writes: &[Write], attempts: &[Change]) -> rusqlite::Result<Committed> {
         let before = self.given;
         let result = self.try_transact(writes, attempts);
@@ -116,6 +120,7 @@ impl Ledger {
     }
 
     fn try_transact(&mut self, writes: &[Write], attempts: &[Change]) -> rusqlite::Result<Committed> {
+        self.sync(writes.iter().any(Write::is_awaited))?;
         self.execute("BEGIN IMMEDIATE")?;
         let before = self.connection.total_changes();
         for change in attempts {
@@ -126,7 +131,15 @@ impl Ledger {
         let wrote = self.connection.total_changes() > before;
         let began = Instant::now();
         self.execute("COMMIT")?;
-        Ok(Committed { applied, given: self.given, took: wrote.then(|| began.elapsed()) })
+        Ok(Committed { applied, given: self.given, took: (wrote && self.syncs).then(|| began.elapsed()) })
+    }
+
+    fn sync(&mut self, syncs: bool) -> rusqlite::Result<()> {
+        if self.syncs != syncs {
+            self.execute(if syncs { "PRAGMA synchronous = FULL" } else { "PRAGMA synchronous = NORMAL" })?;
+            self.syncs = syncs;
+        }
+        Ok(())
     }
 
     fn apply(&mut self, write: &Write) -> rusqlite::Result<Applied> {

@@ -10,7 +10,7 @@ const TIMES_MAX: usize = 4096;
 /// Figures of the writer since it was started.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Stats {
-    /// Transactions that wrote something: one sync each.
+    /// Transactions that were synced; those that hold nothing but counts of attempts are not.
     pub commits: u64,
     /// Writes that were answered, refused ones left out.
     pub operations: u64,

@@ -6,6 +6,10 @@ use clap::Parser as _;
 use fleet::cli::Cli;
 use fleet::command;
 
+/// Answers are many small texts that live on other threads than they were read on.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     match command::run(cli) {

@@ -151,14 +151,20 @@ impl Coordinator {
     /// Opens a deliberation. Its id is given back once its first record is durable. The same request
     /// under the same id is accepted again and changes nothing.
     pub async fn submit(&self, request: Request) -> Result<Accepted, HandleError> {
-        let may_be_known = request.id.is_some();
         let submission = self.submission(request)?;
         let id = submission.id.clone();
-        // An id made here is new; looking for it would cost a read for every submission.
-        if may_be_known && let Some(known) = self.histories.load(&id).await? {
+        // The log is not asked whether the id is new: the append says so, and nearly all are.
+        if let Some(known) = self.histories.in_memory(&id) {
             return self.submitted_again(&known, submission);
         }
-        let room = self.room()?;
+        let room = match self.room() {
+            Ok(room) => room,
+            // What was accepted before is accepted again, however many are under way.
+            Err(busy) => match self.histories.load(&id).await? {
+                Some(known) => return self.submitted_again(&known, submission),
+                None => return Err(busy),
+            },
+        };
         let agents = submission.members.iter().map(|member| member.agent.clone()).collect();
         let at = self.clock.now();
         let mut decision = Decision::default();
@@ -172,7 +178,7 @@ impl Coordinator {
                 });
                 Ok(Accepted { id, agents })
             }
-            // Somebody else submitted it in the same moment.
+            // It was submitted before.
             Err(StoreError::Conflict) => match self.histories.refresh(&id).await? {
                 Some(known) => self.submitted_again(&known, submission),
                 None => Err(StoreError::Conflict.into()),

@@ -6,9 +6,9 @@ use fleet_deliberation::{JobId, jobs_after};
 use tokio_util::sync::CancellationToken;
 
 use crate::chain;
-use crate::histories::decode;
+use crate::histories::{Histories, decode};
 use crate::persist::persist;
-use crate::port::{Clock, EventStore, JobQueue, Position, Stored};
+use crate::port::{Clock, JobQueue, Position, Stored};
 
 /// How many records are taken at once.
 const BATCH_MAX: usize = 512;
@@ -16,16 +16,16 @@ const BATCH_MAX: usize = 512;
 /// Follows the log and offers the jobs that its events ask for. It keeps no place of its own: what it
 /// missed, the sweep puts back.
 pub struct Dispatcher {
-    events: Arc<dyn EventStore>,
+    histories: Arc<Histories>,
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
 }
 
 impl Dispatcher {
-    /// A dispatcher from `events` to `queue`.
+    /// A dispatcher from `histories` to `queue`.
     #[must_use]
-    pub fn new(events: Arc<dyn EventStore>, queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>) -> Dispatcher {
-        Dispatcher { events, queue, clock }
+    pub fn new(histories: Arc<Histories>, queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>) -> Dispatcher {
+        Dispatcher { histories, queue, clock }
     }
 
     /// Works on the records behind `from` until told to stop.
@@ -39,25 +39,30 @@ impl Dispatcher {
 
     async fn follow(&self, mut place: Position) {
         loop {
-            let tail = || self.events.tail(place, BATCH_MAX);
+            let tail = || self.histories.store().tail(place, BATCH_MAX);
             let records = persist(&*self.clock, "reading the log for new jobs", tail).await;
             place = records.last().map_or(place, |stored| stored.position);
-            let jobs: Vec<JobId> = records.iter().flat_map(jobs_of).collect();
+            let jobs: Vec<JobId> = records.iter().flat_map(|stored| self.jobs_of(stored)).collect();
             if !jobs.is_empty() {
                 persist(&*self.clock, "offering jobs", || self.queue.put(&jobs)).await;
             }
         }
     }
-}
 
-fn jobs_of(stored: &Stored) -> Vec<JobId> {
-    // The record that ends a history asks for nothing.
-    let Some(id) = stored.history.as_deliberation().filter(|_| !stored.entry.ends) else { return Vec::new() };
-    match decode(stored) {
-        Ok(record) => record.events.iter().flat_map(|event| jobs_after(&id, event)).collect(),
-        Err(error) => {
-            tracing::error!(deliberation.id = %id, error = chain(&error), "a record cannot be read");
-            Vec::new()
+    fn jobs_of(&self, stored: &Stored) -> Vec<JobId> {
+        // The record that ends a history asks for nothing.
+        let id = stored.history.as_deliberation().filter(|_| !stored.entry.ends);
+        let Some(id) = id else { return Vec::new() };
+        match decode(stored) {
+            Ok(record) => {
+                // Before the jobs are offered, or a worker would have to read what they are about.
+                self.histories.learn(&id, stored, &record);
+                record.events.iter().flat_map(|event| jobs_after(&id, event)).collect()
+            }
+            Err(error) => {
+                tracing::error!(deliberation.id = %id, error = chain(&error), "a record cannot be read");
+                Vec::new()
+            }
         }
     }
 }

@@ -45,7 +45,7 @@ impl Histories {
 
     /// A deliberation, from memory where it is there; `None` if it has no history.
     pub async fn load(&self, id: &DeliberationId) -> Result<Option<Arc<Loaded>>, StoreError> {
-        match self.cached(id) {
+        match self.in_memory(id) {
             Some(loaded) => Ok(Some(loaded)),
             None => self.refresh(id).await,
         }
@@ -53,7 +53,7 @@ impl Histories {
 
     /// A deliberation as the log has it now.
     pub async fn refresh(&self, id: &DeliberationId) -> Result<Option<Arc<Loaded>>, StoreError> {
-        let known = self.cached(id);
+        let known = self.in_memory(id);
         let after = known.as_ref().map_or(Sequence::default(), |loaded| loaded.sequence);
         let records = self.store.read(&HistoryId::deliberation(id), after).await?;
         if records.is_empty() {
@@ -113,6 +113,22 @@ impl Histories {
         }
     }
 
+    /// Takes in a record that came by the log, if it follows on what is in memory: then whoever is told of
+    /// it from here on finds a state that knows it, also before the one who stored it has come so far.
+    pub(crate) fn learn(&self, id: &DeliberationId, stored: &Stored, record: &Record) {
+        let known = self.in_memory(id);
+        let (state, sequence, digest) = match &known {
+            Some(known) => (Some(&known.state), known.sequence, known.digest),
+            None => (None, Sequence::default(), Digest::default()),
+        };
+        if sequence >= stored.sequence || digest != record.previous {
+            return;
+        }
+        let Some(state) = record.events.iter().fold(state.cloned(), evolve) else { return };
+        let digest = Digest::of(&stored.entry.body);
+        self.keep(id, &Arc::new(Loaded { state, sequence: stored.sequence, digest }));
+    }
+
     /// Follows a deliberation: the receiver sees its latest state, and wakes when it changes.
     pub async fn watch(
         &self,
@@ -126,7 +142,7 @@ impl Histories {
         let receiver = sender.subscribe();
         drop(watched);
         // A state that was kept between loading and subscribing was offered to nobody.
-        if let Some(now) = self.cached(id) {
+        if let Some(now) = self.in_memory(id) {
             self.notify(id, &now);
         }
         Ok(Some(receiver))
@@ -137,7 +153,8 @@ impl Histories {
         lock(&self.cache).pop(id);
     }
 
-    fn cached(&self, id: &DeliberationId) -> Option<Arc<Loaded>> {
+    /// A deliberation if it is in memory.
+    pub fn in_memory(&self, id: &DeliberationId) -> Option<Arc<Loaded>> {
         lock(&self.cache).get(id).cloned()
     }
 

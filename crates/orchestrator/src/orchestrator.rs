@@ -71,7 +71,7 @@ pub async fn begin(
     // The places are taken before the sweep looks: what is recorded later is seen by those who follow
     // the log, what was recorded before is seen by the sweep.
     let (log_end, answers_end) = (events.end().await?, answers.end().await?);
-    let dispatcher = Dispatcher::new(events, Arc::clone(&queue), Arc::clone(&clock));
+    let dispatcher = Dispatcher::new(Arc::clone(&histories), Arc::clone(&queue), Arc::clone(&clock));
     let collector = Collector::new(Arc::clone(&answers), Arc::clone(&coordinator), Arc::clone(&clock));
     let timers = Timers::new(Arc::clone(&histories), Arc::clone(&coordinator), Arc::clone(&clock));
     let announcer =

@@ -29,6 +29,8 @@ pub struct Entry {
     pub number: u64,
     /// When that became of it, in milliseconds since 1970.
     pub at_ms: u64,
+    /// The same moment in microseconds, to measure by.
+    pub at_us: u64,
     /// The model that was asked for.
     pub model: String,
     /// Whom the call was made for: the `user` of the request.
@@ -74,9 +76,11 @@ impl Ledger {
         if self.kept.is_none() && self.file.is_none() {
             return Turn::default();
         }
+        let at_us = now_us();
         let entry = Entry {
             number,
-            at_ms: now_ms(),
+            at_ms: at_us / 1000,
+            at_us,
             model: model.into(),
             caller: caller.into(),
             outcome: Outcome::Begun,
@@ -92,7 +96,8 @@ impl Ledger {
     }
 
     fn end(&self, at: usize, mut entry: Entry, outcome: Outcome) {
-        (entry.at_ms, entry.outcome) = (now_ms(), outcome);
+        let at_us = now_us();
+        (entry.at_ms, entry.at_us, entry.outcome) = (at_us / 1000, at_us, outcome);
         self.write(&entry);
         if let Some(kept) = &self.kept
             && let Some(place) = kept.lock().unwrap_or_else(PoisonError::into_inner).get_mut(at)
@@ -135,7 +140,7 @@ impl Drop for Turn {
     }
 }
 
-fn now_ms() -> u64 {
+fn now_us() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
