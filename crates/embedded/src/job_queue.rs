@@ -68,12 +68,15 @@ impl JobQueue for MemoryJobQueue {
             tokio::pin!(changed);
             // Listen before looking, or a job put in between is missed.
             changed.as_mut().enable();
-            let leases = self.change(|queue| queue.lease(slots.max(1), &self.shared.attempts));
+            // One look for both, or a job that is due in between is neither leased nor waited for.
+            let (leases, next_at) = self.change(|queue| {
+                let leases = queue.lease(slots.max(1), &self.shared.attempts);
+                (leases, queue.next_at())
+            });
             if !leases.is_empty() {
                 self.writes.nudge();
                 return Ok(leases);
             }
-            let next_at = self.now().next_at();
             tokio::select! {
                 biased;
                 () = changed => {}

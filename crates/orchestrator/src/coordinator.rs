@@ -1,6 +1,6 @@
 //! Takes commands, lets the rules decide, stores what they decided.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use crate::histories::{Histories, Loaded};
 use crate::port::{Answers, Clock, Entropy, Listing, StoreError};
 use crate::view::{self, View};
-use crate::{Councils, HandleError, rfc3339};
+use crate::{Councils, HandleError, chain, rfc3339};
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
@@ -49,6 +49,8 @@ pub struct Request {
     pub role: String,
     /// Rounds of review.
     pub rounds: Option<u32>,
+    /// An upper bound on the rounds, whoever says how many there are.
+    pub rounds_max: Option<u32>,
     /// Agents at work.
     pub agents: Option<u32>,
     /// The longest it may take, in milliseconds.
@@ -123,9 +125,12 @@ impl Coordinator {
     /// The deliberations that the log holds open. Admission goes by their number from here on: what was
     /// counted before may be off by decisions whose outcome was not known.
     pub async fn count_open(&self) -> Result<Vec<DeliberationId>, StoreError> {
+        let counted = self.in_flight();
         let open = self.histories.store().histories(Listing::Open).await?;
         let ids: Vec<DeliberationId> = open.iter().filter_map(|info| info.id.as_deliberation()).collect();
-        self.in_flight.store(ids.len(), Ordering::Relaxed);
+        // A count that moved meanwhile is newer than the listing.
+        let (order, found) = (Ordering::Relaxed, ids.len());
+        let _ = self.in_flight.compare_exchange(counted, found, order, order);
         Ok(ids)
     }
 
@@ -269,12 +274,40 @@ impl Coordinator {
         let mut newest = Vec::new();
         for info in self.histories.store().histories(Listing::Newest { limit }).await? {
             if let Some(id) = info.id.as_deliberation()
-                && let Some(loaded) = self.histories.load(&id).await?
+                && let Some(loaded) = self.readable(&id).await?
             {
                 newest.push(loaded);
             }
         }
         Ok(newest)
+    }
+
+    /// The roles whose councils have a deliberation under way.
+    pub async fn busy(&self) -> Result<BTreeSet<Role>, HandleError> {
+        let mut busy = BTreeSet::new();
+        let councils = self.councils.iter().count();
+        for info in self.histories.store().histories(Listing::Open).await? {
+            if busy.len() == councils {
+                break;
+            }
+            if let Some(id) = info.id.as_deliberation()
+                && let Some(loaded) = self.readable(&id).await?
+            {
+                busy.insert(loaded.state.submission().role.clone());
+            }
+        }
+        Ok(busy)
+    }
+
+    /// A deliberation, unless its history cannot be read: one of them must not hide the others.
+    async fn readable(&self, id: &DeliberationId) -> Result<Option<Arc<Loaded>>, StoreError> {
+        match self.histories.load(id).await {
+            Err(error @ StoreError::Corrupt(..)) => {
+                tracing::error!(deliberation.id = %id, error = chain(&error), "a history cannot be read");
+                Ok(None)
+            }
+            other => other,
+        }
     }
 
     async fn known(&self, id: &DeliberationId) -> Result<Arc<Loaded>, HandleError> {
@@ -298,11 +331,12 @@ impl Coordinator {
                 reason: error.to_string(),
             })?,
         };
+        let rounds = request.rounds.unwrap_or(self.settings.rounds);
         Ok(Submission {
             id,
             task: request.task,
             role: council.role.clone(),
-            rounds: request.rounds.unwrap_or(self.settings.rounds),
+            rounds: rounds.min(request.rounds_max.unwrap_or(u32::MAX)),
             quorum: self.settings.quorum.min(u32::try_from(members.len()).unwrap_or(u32::MAX)).max(1),
             members,
             timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),

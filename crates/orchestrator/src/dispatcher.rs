@@ -5,10 +5,10 @@ use std::sync::Arc;
 use fleet_deliberation::{JobId, jobs_after};
 use tokio_util::sync::CancellationToken;
 
-use crate::chain;
 use crate::histories::{Histories, decode};
 use crate::persist::persist;
 use crate::port::{Clock, JobQueue, Position, Stored};
+use crate::{Scope, chain};
 
 /// How many records are taken at once.
 const BATCH_MAX: usize = 512;
@@ -19,13 +19,19 @@ pub struct Dispatcher {
     histories: Arc<Histories>,
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
+    scope: Scope,
 }
 
 impl Dispatcher {
-    /// A dispatcher from `histories` to `queue`.
+    /// A dispatcher from the histories in `scope` to `queue`.
     #[must_use]
-    pub fn new(histories: Arc<Histories>, queue: Arc<dyn JobQueue>, clock: Arc<dyn Clock>) -> Dispatcher {
-        Dispatcher { histories, queue, clock }
+    pub fn new(
+        histories: Arc<Histories>,
+        queue: Arc<dyn JobQueue>,
+        clock: Arc<dyn Clock>,
+        scope: Scope,
+    ) -> Dispatcher {
+        Dispatcher { histories, queue, clock, scope }
     }
 
     /// Works on the records behind `from` until told to stop.
@@ -52,7 +58,7 @@ impl Dispatcher {
     fn jobs_of(&self, stored: &Stored) -> Vec<JobId> {
         // The record that ends a history asks for nothing.
         let id = stored.history.as_deliberation().filter(|_| !stored.entry.ends);
-        let Some(id) = id else { return Vec::new() };
+        let Some(id) = id.filter(|id| self.scope.holds(id)) else { return Vec::new() };
         match decode(stored) {
             Ok(record) => {
                 // Before the jobs are offered, or a worker would have to read what they are about.

@@ -19,7 +19,9 @@ pub enum HandleError {
         existing: Vec<Role>,
     },
     /// The result is not served any more: it can still be found in the history, for a while.
-    #[error("deliberation {id} ended at {ended_at}; its result was served for {served_s} s after that")]
+    #[error(
+        "deliberation {id} ended at {ended_at}; its result was served for {served_s} s after that (state.results_served_s)"
+    )]
     NoLongerServed {
         /// Which deliberation.
         id: DeliberationId,

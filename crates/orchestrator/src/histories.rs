@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use fleet_deliberation::{Decision, Deliberation, DeliberationId, Digest, Record, Timestamp, evolve};
-use lru::LruCache;
 use tokio::sync::watch;
 
+use crate::cache::Cache;
 use crate::port::{Entry, EventStore, HistoryId, Sequence, StoreError, Stored};
 
 /// A deliberation with its place in its history.
@@ -25,7 +25,8 @@ pub struct Loaded {
 /// append on an older state is a conflict.
 pub struct Histories {
     store: Arc<dyn EventStore>,
-    cache: Mutex<LruCache<DeliberationId, Arc<Loaded>>>,
+    cache: Mutex<Cache>,
+    /// Those somebody follows. What has ended is not followed any more.
     watched: Mutex<BTreeMap<DeliberationId, watch::Sender<Arc<Loaded>>>>,
 }
 
@@ -33,7 +34,7 @@ impl Histories {
     /// Histories in `store`, of which up to `cached_max` are kept in memory.
     #[must_use]
     pub fn new(store: Arc<dyn EventStore>, cached_max: NonZeroUsize) -> Histories {
-        let cache = Mutex::new(LruCache::new(cached_max));
+        let cache = Mutex::new(Cache::new(cached_max));
         Histories { store, cache, watched: Mutex::default() }
     }
 
@@ -135,6 +136,9 @@ impl Histories {
         id: &DeliberationId,
     ) -> Result<Option<watch::Receiver<Arc<Loaded>>>, StoreError> {
         let Some(loaded) = self.load(id).await? else { return Ok(None) };
+        if loaded.state.ended.is_some() {
+            return Ok(Some(watch::Sender::new(loaded).subscribe()));
+        }
         let mut watched = lock(&self.watched);
         let sender = watched.entry(id.clone()).or_insert_with(|| watch::Sender::new(Arc::clone(&loaded)));
         // The sender may have been there before, and older.
@@ -155,25 +159,21 @@ impl Histories {
 
     /// A deliberation if it is in memory.
     pub fn in_memory(&self, id: &DeliberationId) -> Option<Arc<Loaded>> {
-        lock(&self.cache).get(id).cloned()
+        lock(&self.cache).get(id)
     }
 
     fn keep(&self, id: &DeliberationId, loaded: &Arc<Loaded>) {
-        let mut cache = lock(&self.cache);
-        if cache.peek(id).is_none_or(|known| known.sequence < loaded.sequence) {
-            cache.put(id.clone(), Arc::clone(loaded));
-        }
-        drop(cache);
+        lock(&self.cache).put(id, loaded);
         self.notify(id, loaded);
     }
 
     fn notify(&self, id: &DeliberationId, loaded: &Arc<Loaded>) {
         let mut watched = lock(&self.watched);
         if let Some(sender) = watched.get(id) {
-            if sender.receiver_count() == 0 {
+            offer(sender, loaded);
+            // Who follows still sees what was offered last.
+            if loaded.state.ended.is_some() || sender.receiver_count() == 0 {
                 watched.remove(id);
-            } else {
-                offer(sender, loaded);
             }
         }
     }

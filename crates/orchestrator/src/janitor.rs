@@ -53,8 +53,9 @@ impl Janitor {
 
     async fn again_and_again(&self) {
         loop {
-            self.clock.sleep_until(self.clock.now().plus_ms(self.retention.every_ms)).await;
+            // At once, or a process that never lives that long would never forget.
             while persist(&*self.clock, "forgetting old deliberations", || self.once()).await == BATCH_MAX {}
+            self.clock.sleep_until(self.clock.now().plus_ms(self.retention.every_ms)).await;
         }
     }
 

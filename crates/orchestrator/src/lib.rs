@@ -3,6 +3,7 @@
 
 pub mod announcement;
 mod announcer;
+mod cache;
 mod collector;
 #[cfg(feature = "contract")]
 pub mod contract;

@@ -71,9 +71,19 @@ pub async fn begin(
     // The places are taken before the sweep looks: what is recorded later is seen by those who follow
     // the log, what was recorded before is seen by the sweep.
     let (log_end, answers_end) = (events.end().await?, answers.end().await?);
-    let dispatcher = Dispatcher::new(Arc::clone(&histories), Arc::clone(&queue), Arc::clone(&clock));
+    let dispatcher = Dispatcher::new(
+        Arc::clone(&histories),
+        Arc::clone(&queue),
+        Arc::clone(&clock),
+        settings.scope.clone(),
+    );
     let collector = Collector::new(Arc::clone(&answers), Arc::clone(&coordinator), Arc::clone(&clock));
-    let timers = Timers::new(Arc::clone(&histories), Arc::clone(&coordinator), Arc::clone(&clock));
+    let timers = Timers::new(
+        Arc::clone(&coordinator),
+        Arc::clone(&answers),
+        Arc::clone(&clock),
+        settings.scope.clone(),
+    );
     let announcer =
         Announcer::new(Arc::clone(&histories), Arc::clone(&answers), announcements, Arc::clone(&clock));
     let janitor = Janitor::new(histories, Arc::clone(&answers), Arc::clone(&clock), settings.retention);

@@ -21,8 +21,19 @@ const LOOKS_MAX: usize = 64;
 pub enum Scope {
     /// All that are open.
     All,
-    /// This one. The others keep their deadlines, but nothing is spent on them.
+    /// This one. The others end when their time is up; else nothing is decided, or spent, on them.
     Only(DeliberationId),
+}
+
+impl Scope {
+    /// Whether `id` is worked on.
+    #[must_use]
+    pub fn holds(&self, id: &DeliberationId) -> bool {
+        match self {
+            Scope::All => true,
+            Scope::Only(only) => only == id,
+        }
+    }
 }
 
 /// Looks after open deliberations.

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::histories::Histories;
 use crate::persist::persist;
-use crate::port::{Clock, Listing, Position, StoreError, Stored};
-use crate::{Coordinator, HandleError, chain};
+use crate::port::{Answers, Clock, Listing, Position, StoreError, Stored};
+use crate::{Coordinator, HandleError, Loaded, Scope, chain};
 
 /// How many records are taken at once.
 const BATCH_MAX: usize = 512;
@@ -23,7 +23,9 @@ const AGAIN_MS: u64 = 1_000;
 pub struct Timers {
     histories: Arc<Histories>,
     coordinator: Arc<Coordinator>,
+    answers: Arc<dyn Answers>,
     clock: Arc<dyn Clock>,
+    scope: Scope,
 }
 
 /// Deadlines by time and by deliberation.
@@ -34,10 +36,16 @@ struct Agenda {
 }
 
 impl Timers {
-    /// Timers for the deliberations in `histories`.
+    /// Timers for the deliberations in `scope`; of the others, only for the end of their time.
     #[must_use]
-    pub fn new(histories: Arc<Histories>, coordinator: Arc<Coordinator>, clock: Arc<dyn Clock>) -> Timers {
-        Timers { histories, coordinator, clock }
+    pub fn new(
+        coordinator: Arc<Coordinator>,
+        answers: Arc<dyn Answers>,
+        clock: Arc<dyn Clock>,
+        scope: Scope,
+    ) -> Timers {
+        let histories = Arc::clone(coordinator.histories());
+        Timers { histories, coordinator, answers, clock, scope }
     }
 
     /// Watches over what is open, and over the records behind `from`, until told to stop.
@@ -54,6 +62,7 @@ impl Timers {
         let listing = || self.histories.store().histories(Listing::Open);
         for info in persist(&*self.clock, "listing open deliberations", listing).await {
             if let Some(id) = info.id.as_deliberation() {
+                self.renew(&id).await;
                 self.note(&mut agenda, id).await;
             }
         }
@@ -88,7 +97,10 @@ impl Timers {
 
     async fn note(&self, agenda: &mut Agenda, id: DeliberationId) {
         match self.histories.load(&id).await {
-            Ok(loaded) => agenda.set(id, loaded.and_then(|loaded| loaded.state.next_deadline())),
+            Ok(loaded) => {
+                let next = loaded.and_then(|loaded| self.next(&loaded));
+                agenda.set(id, next);
+            }
             Err(StoreError::Corrupt(at, cause)) => {
                 let error = StoreError::Corrupt(at, cause);
                 tracing::error!(deliberation.id = %id, error = chain(&error), "a history cannot be read");
@@ -121,9 +133,52 @@ impl Timers {
         }
     }
 
+    /// When to look at a deliberation next.
+    fn next(&self, loaded: &Loaded) -> Option<Timestamp> {
+        let next = loaded.state.next_deadline()?;
+        Some(if self.scope.holds(loaded.state.id()) { next } else { loaded.state.opened.deadline_at })
+    }
+
+    /// Gives new time to what ran out of it while nobody worked.
+    async fn renew(&self, id: &DeliberationId) {
+        let at = self.clock.now();
+        let overdue = |loaded: &Loaded| loaded.state.next_deadline().is_some_and(|next| next <= at);
+        match self.histories.load(id).await {
+            Ok(Some(loaded)) if self.scope.holds(id) && overdue(&loaded) => {
+                // What cannot be renewed now runs out as any other step.
+                if let Err(error) = self.decide(id, Command::Renew { at }, at).await {
+                    tracing::error!(deliberation.id = %id, error = chain(&error), "could not be renewed");
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Decides on what is overdue, after taking in the answers that are there by now: what was paid for is
+    /// not given up because nobody came to take it in.
+    async fn decide(
+        &self,
+        id: &DeliberationId,
+        command: Command,
+        at: Timestamp,
+    ) -> Result<Arc<Loaded>, HandleError> {
+        let mut commands = Vec::new();
+        if let Some(loaded) = self.histories.load(id).await? {
+            for (job, window) in loaded.state.outstanding() {
+                if window.until <= at
+                    && let Some(answer) = self.answers.find(&job).await?
+                {
+                    commands.push(Command::Take { job, report: answer.report(), at });
+                }
+            }
+        }
+        commands.push(command);
+        self.coordinator.handle(id, &commands).await
+    }
+
     async fn expire_one(&self, id: &DeliberationId, at: Timestamp) -> Option<Timestamp> {
-        match self.coordinator.handle(id, &[Command::Expire { at }]).await {
-            Ok(loaded) => loaded.state.next_deadline(),
+        match self.decide(id, Command::Expire { at }, at).await {
+            Ok(loaded) => self.next(&loaded),
             Err(HandleError::Store(StoreError::Conflict | StoreError::Full | StoreError::Unavailable(_))) => {
                 Some(self.clock.now().plus_ms(AGAIN_MS))
             }

@@ -4,15 +4,14 @@ mod answer;
 mod ask;
 mod status;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleet_api::v1::orchestrator_service_server::OrchestratorService;
 use fleet_api::v1::{self as wire};
-use fleet_deliberation::{DeliberationId, Role};
-use fleet_orchestrator::port::{Clock, Listing};
-use fleet_orchestrator::{Coordinator, HandleError};
+use fleet_deliberation::DeliberationId;
+use fleet_orchestrator::Coordinator;
+use fleet_orchestrator::port::Clock;
 use tonic::{Request, Response, Status};
 
 use self::status::status;
@@ -46,24 +45,6 @@ impl Grpc {
     #[must_use]
     pub fn new(coordinator: Arc<Coordinator>, clock: Arc<dyn Clock>, settings: GrpcSettings) -> Grpc {
         Grpc { coordinator, clock, settings, started: Instant::now() }
-    }
-
-    /// The roles whose councils have a deliberation under way.
-    async fn busy(&self) -> Result<BTreeSet<Role>, HandleError> {
-        let histories = self.coordinator.histories();
-        let mut busy = BTreeSet::new();
-        let councils = self.coordinator.councils().iter().count();
-        for info in histories.store().histories(Listing::Open).await? {
-            if busy.len() == councils {
-                break;
-            }
-            if let Some(id) = info.id.as_deliberation()
-                && let Some(loaded) = histories.load(&id).await?
-            {
-                busy.insert(loaded.state.submission().role.clone());
-            }
-        }
-        Ok(busy)
     }
 }
 
@@ -125,7 +106,7 @@ impl OrchestratorService for Grpc {
         request: Request<wire::ListCouncilsRequest>,
     ) -> Result<Response<wire::ListCouncilsResponse>, Status> {
         let wire::ListCouncilsRequest { role_filter, include_agents } = request.into_inner();
-        let busy = self.busy().await.map_err(status)?;
+        let busy = self.coordinator.busy().await.map_err(status)?;
         let councils = self.coordinator.councils();
         let chosen = match role_filter.as_str() {
             "" => councils.iter().collect(),
@@ -151,7 +132,7 @@ impl OrchestratorService for Grpc {
         };
         let stats = match include_stats && status != "unhealthy" {
             true => {
-                let busy = self.busy().await.map_err(self::status::status)?;
+                let busy = self.coordinator.busy().await.map_err(self::status::status)?;
                 Some(answer::stats(&self.coordinator.stats(), busy.len()))
             }
             false => None,

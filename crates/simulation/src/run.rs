@@ -229,6 +229,7 @@ impl Client {
             task,
             role: if rng.chance(700) { "DEV".into() } else { "QA".into() },
             rounds: Some(u32::try_from(rng.below(4)).unwrap_or(0)),
+            rounds_max: None,
             agents: rng.chance(500).then(|| 1 + u32::try_from(rng.below(4)).unwrap_or(0)),
             timeout_ms: Some(5_000 + rng.below(600_000)),
             submitter: String::new(),

@@ -102,13 +102,11 @@ impl Worker {
     }
 
     async fn work(&self, lease: Lease) {
-        let given_back = match self.attempt(&lease).await {
-            Ok(Attempt::Over) => self.parts.queue.finish(&lease).await,
-            Ok(Attempt::Again(not_before)) => self.parts.queue.release(&lease, not_before).await,
-            Err(error) => {
-                tracing::error!(job.id = %lease.job, job.attempt = lease.attempt, error = chain(&error), "job not done");
-                self.parts.queue.release(&lease, self.later(lease.attempt)).await
-            }
+        // A store that is away for a while is no fault of the job's, and must not use up its attempts.
+        let attempt = || self.attempt(&lease);
+        let given_back = match persist(&*self.parts.clock, "reading what a job needs", attempt).await {
+            Attempt::Over => self.parts.queue.finish(&lease).await,
+            Attempt::Again(not_before) => self.parts.queue.release(&lease, not_before).await,
         };
         if let Err(error) = given_back {
             // It will run out, and the job comes again.
@@ -117,6 +115,17 @@ impl Worker {
     }
 
     async fn attempt(&self, lease: &Lease) -> Result<Attempt, StoreError> {
+        match self.begin(lease).await {
+            // Waiting would not help. The deliberation goes on without, when the job's time is over.
+            Err(error @ StoreError::Corrupt(..)) => {
+                tracing::error!(job.id = %lease.job, error = chain(&error), "what a job needs cannot be read");
+                Ok(Attempt::Over)
+            }
+            other => other,
+        }
+    }
+
+    async fn begin(&self, lease: &Lease) -> Result<Attempt, StoreError> {
         if self.parts.answers.find(&lease.job).await?.is_some() {
             return Ok(Attempt::Over);
         }

@@ -44,6 +44,7 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         },
         role: asked.role,
         rounds: asked.rounds,
+        rounds_max: None,
         agents: asked.agents,
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
         submitter: "cli".into(),

@@ -16,8 +16,8 @@ const REASON_BYTES_MAX: usize = 4096;
 pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orchestrator::Request, Status> {
     let constraints = request.constraints.unwrap_or_default();
     let rounds = request.rounds.map(|rounds| within("rounds", rounds, 0, ROUNDS_MAX as usize)).transpose()?;
-    // An upper bound on the rounds, in the words of the earlier system; 0 is none.
-    let iterations = number("constraints.max_iterations", constraints.max_iterations, usize::MAX)?;
+    // In the words of the earlier system; 0 is no bound.
+    let rounds_max = number("constraints.max_iterations", constraints.max_iterations, usize::MAX)?;
     let timeout_s_max = usize::try_from(TIMEOUT_MS_MAX / 1000).unwrap_or(usize::MAX);
     let timeout_s = number("constraints.timeout_seconds", constraints.timeout_seconds, timeout_s_max)?;
     let id = match request.task_id.as_str() {
@@ -33,11 +33,8 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
             metadata: constraints.metadata.into_iter().collect(),
         },
         role: request.role,
-        rounds: match (rounds, iterations) {
-            (Some(rounds), Some(most)) => Some(to_u32(rounds.min(most))),
-            (Some(rounds), None) => Some(to_u32(rounds)),
-            (None, _) => None,
-        },
+        rounds: rounds.map(to_u32),
+        rounds_max: rounds_max.map(to_u32),
         agents: number("num_agents", request.num_agents, AGENTS_MAX)?.map(to_u32),
         timeout_ms: timeout_s.map(|s| s as u64 * 1000),
         submitter: "grpc".into(),
