@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{
@@ -13,6 +12,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::histories::{Histories, Loaded};
+use crate::in_flight::{InFlight, Move};
 use crate::port::{Answers, Clock, Entropy, Listing, StoreError};
 use crate::view::{self, View};
 use crate::{Councils, HandleError, chain, rfc3339};
@@ -77,7 +77,7 @@ pub struct Coordinator {
     entropy: Arc<dyn Entropy>,
     councils: Councils,
     settings: Settings,
-    in_flight: AtomicUsize,
+    in_flight: InFlight,
     stats: Mutex<Stats>,
 }
 
@@ -113,7 +113,7 @@ impl Coordinator {
         councils: Councils,
         settings: Settings,
     ) -> Coordinator {
-        let (in_flight, stats) = (AtomicUsize::new(0), Mutex::default());
+        let (in_flight, stats) = (InFlight::default(), Mutex::default());
         Coordinator { histories, answers, clock, entropy, councils, settings, in_flight, stats }
     }
 
@@ -122,21 +122,19 @@ impl Coordinator {
         &self.histories
     }
 
-    /// The deliberations that the log holds open. Admission goes by their number from here on: what was
-    /// counted before may be off by decisions whose outcome was not known.
+    /// The deliberations that the log holds open. Admission goes by their number from here on, unless some
+    /// came or went meanwhile: what was counted before may be off by decisions whose outcome was not known.
     pub async fn count_open(&self) -> Result<Vec<DeliberationId>, StoreError> {
-        let counted = self.in_flight();
+        let quiet = self.in_flight.quiet();
         let open = self.histories.store().histories(Listing::Open).await?;
         let ids: Vec<DeliberationId> = open.iter().filter_map(|info| info.id.as_deliberation()).collect();
-        // A count that moved meanwhile is newer than the listing.
-        let (order, found) = (Ordering::Relaxed, ids.len());
-        let _ = self.in_flight.compare_exchange(counted, found, order, order);
+        self.in_flight.put_right(quiet, ids.len());
         Ok(ids)
     }
 
     /// How many deliberations are under way.
     pub fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::Relaxed)
+        self.in_flight.open()
     }
 
     /// What this coordinator has seen since it began.
@@ -176,7 +174,7 @@ impl Coordinator {
         decision.take(Command::Submit { submission: Box::new(submission.clone()), at })?;
         match self.histories.commit(None, decision, at).await {
             Ok(_) => {
-                room.keep();
+                room.done();
                 self.count(|stats| {
                     stats.accepted += 1;
                     *stats.by_role.entry(submission.role).or_default() += 1;
@@ -209,10 +207,14 @@ impl Coordinator {
             if decision.events.is_empty() {
                 return Ok(loaded);
             }
+            let ends = decision.state.as_ref().is_some_and(|state| state.ended.is_some());
+            let going = ends.then(|| self.in_flight.leave());
             match self.histories.commit(Some(&loaded), decision, at).await {
                 Ok(now) => {
                     if let Some(ended) = &now.state.ended {
-                        self.left();
+                        if let Some(going) = going {
+                            going.done();
+                        }
                         self.count(|stats| {
                             stats.ended += 1;
                             stats.ended_ms += ended.at.ms_since(now.state.opened.at);
@@ -352,36 +354,9 @@ impl Coordinator {
         Ok(Accepted { id: known.state.id().clone(), agents })
     }
 
-    /// A place among those under way, given back unless it is kept.
-    fn room(&self) -> Result<Room<'_>, HandleError> {
+    /// A place among those under way, given back unless it is done.
+    fn room(&self) -> Result<Move<'_>, HandleError> {
         let limit = self.settings.in_flight_max;
-        let room = Room { coordinator: Some(self) };
-        if self.in_flight.fetch_add(1, Ordering::Relaxed) >= limit {
-            return Err(HandleError::Busy { limit, retry_after_ms: 1000 });
-        }
-        Ok(room)
-    }
-
-    fn left(&self) {
-        let _ =
-            self.in_flight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| Some(n.saturating_sub(1)));
-    }
-}
-
-struct Room<'a> {
-    coordinator: Option<&'a Coordinator>,
-}
-
-impl Room<'_> {
-    fn keep(mut self) {
-        self.coordinator = None;
-    }
-}
-
-impl Drop for Room<'_> {
-    fn drop(&mut self) {
-        if let Some(coordinator) = self.coordinator {
-            coordinator.left();
-        }
+        self.in_flight.enter(limit).ok_or(HandleError::Busy { limit, retry_after_ms: 1000 })
     }
 }

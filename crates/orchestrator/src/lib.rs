@@ -12,6 +12,7 @@ mod councils;
 mod dispatcher;
 mod error;
 mod histories;
+mod in_flight;
 mod janitor;
 mod orchestrator;
 mod persist;
