@@ -36,7 +36,8 @@ pub enum Command {
     Deliberate(Deliberate),
     /// Go on with a deliberation that was left
     ///
-    /// Answers that were recorded are not asked for again. Its deadline still holds.
+    /// Answers that were recorded are not asked for again, and it goes on with the model it was begun with.
+    /// Its deadline still holds (five minutes after the submission, unless it said otherwise).
     Resume(Resume),
     /// Run the server: gRPC, and everything behind it
     Serve(Serve),
@@ -115,9 +116,9 @@ pub struct Resume {
     /// Print one JSON object, nothing else
     #[arg(long)]
     pub json: bool,
-    /// The models to use.
-    #[command(flatten)]
-    pub model: ModelFlags,
+    /// The server of the model it was begun with [default: one found on a usual local port]
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
 }
 
 /// `fleet serve`.
@@ -200,7 +201,11 @@ impl Cli {
         say("--state", "state.dir", &self.state);
         let model = match &self.command {
             Command::Deliberate(deliberate) => Some(&deliberate.model),
-            Command::Resume(resume) => Some(&resume.model),
+            Command::Resume(resume) => {
+                say("--url", "model.url", &resume.url);
+                say("--url", "model.kind", &resume.url.as_ref().map(|_| "openai".into()));
+                None
+            }
             Command::Serve(serve) => {
                 say("--listen", "server.listen", &serve.listen);
                 say("--slots", "worker.slots", &serve.slots.map(|n| n.to_string()));
@@ -209,10 +214,16 @@ impl Cli {
             _ => None,
         };
         if let Some(ModelFlags { model, url }) = model {
+            // Whoever names a server or a model does not want what the configuration says of its kind.
             say("--url", "model.url", url);
+            say("--url", "model.kind", &url.as_ref().map(|_| "openai".into()));
             match model.as_deref() {
+                None => {}
                 Some("simulated") => say("--model", "model.kind", &Some("simulated".into())),
-                _ => say("--model", "model.name", model),
+                Some(_) => {
+                    say("--model", "model.name", model);
+                    say("--model", "model.kind", &Some("openai".into()));
+                }
             }
         }
         flags

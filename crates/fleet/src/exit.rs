@@ -9,6 +9,7 @@ use fleet_orchestrator::{HandleError, chain};
 use tonic_types::StatusExt as _;
 
 use crate::config::ConfigError;
+use crate::state;
 
 /// How the command ends. `docs/errors.md` lists the codes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +82,7 @@ impl Problem {
                 return (handle(error), message);
             }
             if let Some(error) = cause.downcast_ref::<OpenError>() {
-                return (open(error), format!("{message}{}", advice(error)));
+                return (open(error), format!("{message}; {}", advice(error)));
             }
             if let Some(status) = cause.downcast_ref::<tonic::Status>() {
                 return remote(status);
@@ -117,15 +118,18 @@ fn open(error: &OpenError) -> Exit {
     }
 }
 
-fn advice(error: &OpenError) -> &'static str {
+fn advice(error: &OpenError) -> String {
     match error {
-        OpenError::Held { .. } => {
-            "; wait for it, give --server ADDRESS to have a server do the work, or --state DIR to work elsewhere"
-        }
-        OpenError::Newer { .. } => "; use that version, or --state DIR to work elsewhere",
-        OpenError::NotOurs(_) | OpenError::NotWritable(..) => "; give --state DIR to work elsewhere",
-        OpenError::Missing(_) => "; nothing was ever submitted here",
-        OpenError::Other(_) => "",
+        OpenError::Held { by } => match state::address_in(by) {
+            Some(address) => {
+                format!("give --server {address} to have it do the work, or --state DIR to work elsewhere")
+            }
+            None => "wait for it, or give --state DIR to work elsewhere".into(),
+        },
+        OpenError::Newer { .. } => "use that version, or --state DIR to work elsewhere".into(),
+        OpenError::NotOurs(_) | OpenError::NotWritable(..) => "give --state DIR to work elsewhere".into(),
+        OpenError::Missing(_) => "nothing was ever submitted here".into(),
+        OpenError::Other(_) => "please report it if the disk is sound".into(),
     }
 }
 

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use fleet_deliberation::FailureKind;
 use fleet_llm::{
-    Limits, OpenAi, PROBE_MS, ServerConfig, SimulatedModel, SimulatedSettings, USUAL_PORTS, discover,
+    Limits, OpenAi, PROBE_MS, SIMULATED, ServerConfig, SimulatedModel, SimulatedSettings, USUAL_PORTS,
+    discover,
 };
 use fleet_orchestrator::port::{Clock, LanguageModel};
 
 use crate::config::{Loaded, ModelKind};
 use crate::{Exit, Problem};
-
-/// The name under which the simulated model goes.
-pub(crate) const SIMULATED: &str = "simulated";
 
 /// A model that was chosen.
 pub(crate) struct Chosen {
@@ -24,19 +23,35 @@ pub(crate) struct Chosen {
 }
 
 /// Chooses as the configuration says: the server that is named, else one that is found on this machine,
-/// else the simulated model.
-pub(crate) async fn choose(loaded: &Loaded, clock: Arc<dyn Clock>) -> anyhow::Result<Chosen> {
+/// else the simulated model. What was begun with a `recorded` model goes on with that one.
+pub(crate) async fn choose(
+    loaded: &Loaded,
+    clock: Arc<dyn Clock>,
+    recorded: Option<&str>,
+) -> anyhow::Result<Chosen> {
     let model = &loaded.config.model;
+    if recorded == Some(SIMULATED) {
+        return Ok(simulated(loaded, clock, "it was begun with"));
+    }
+    let name = recorded.unwrap_or(&model.name);
     if model.kind == ModelKind::Simulated {
-        return Ok(simulated(loaded, clock, "as asked for"));
+        return match recorded {
+            None => Ok(simulated(loaded, clock, "as asked for")),
+            Some(name) => {
+                let message = format!(
+                    "it was begun with {name}, and model.kind says simulated; name its server with --url"
+                );
+                Err(Problem::new(Exit::Unavailable, message).into())
+            }
+        };
     }
     if !model.url.is_empty() {
-        return server(loaded, model.url.clone(), true).await;
+        return server(loaded, model.url.clone(), name).await;
     }
     let ports = USUAL_PORTS.map(|port| port.to_string()).join(", ");
     match discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")? {
         Some(found) => {
-            let name = match model.name.as_str() {
+            let name = match name {
                 "" => found.models.first().cloned().unwrap_or_default(),
                 name => name.to_owned(),
             };
@@ -45,7 +60,7 @@ pub(crate) async fn choose(loaded: &Loaded, clock: Arc<dyn Clock>) -> anyhow::Re
             chosen.label = format!("{} (found on a usual port; --url names another)", chosen.label);
             Ok(chosen)
         }
-        None if model.kind == ModelKind::Openai || !model.name.is_empty() => Err(Problem::new(
+        None if model.kind == ModelKind::Openai || !name.is_empty() => Err(Problem::new(
             Exit::Unavailable,
             format!("no model server answers on the local ports {ports}; start one, or name one with --url"),
         )
@@ -74,13 +89,19 @@ fn simulated(loaded: &Loaded, clock: Arc<dyn Clock>, why: &str) -> Chosen {
     }
 }
 
-async fn server(loaded: &Loaded, url: String, with_key: bool) -> anyhow::Result<Chosen> {
-    if !loaded.config.model.name.is_empty() {
-        return server_named(loaded, url, loaded.config.model.name.clone(), with_key);
+async fn server(loaded: &Loaded, url: String, name: &str) -> anyhow::Result<Chosen> {
+    if !name.is_empty() {
+        return server_named(loaded, url, name.to_owned(), true);
     }
-    let server = open(loaded, url.clone(), with_key)?;
+    let server = open(loaded, url.clone(), true)?;
     let asked = server.models().await.map_err(|error| {
-        let advice = "name the model with --model if the server does not list its models";
+        let advice = match error.kind {
+            FailureKind::Unauthorized => {
+                "set its key: model.api_key_file, or the variable model.api_key_env names"
+            }
+            FailureKind::NotFound => "name the model with --model if the server does not list its models",
+            _ => "is it running, and is the URL right?",
+        };
         Problem::new(Exit::Unavailable, format!("asking {url} for its models: {error}; {advice}"))
     })?;
     let name = asked.into_iter().next().ok_or_else(|| {

@@ -12,6 +12,9 @@ use crate::{Exit, Problem};
 /// How long a server may take to accept the connection.
 const CONNECT: Duration = Duration::from_secs(5);
 
+/// How often a server must show that it lives, and how long it may take to.
+const ALIVE: Duration = Duration::from_secs(10);
+
 /// A running server.
 #[derive(Clone)]
 pub(crate) struct Remote {
@@ -25,7 +28,13 @@ impl Remote {
         let endpoint = Endpoint::from_shared(url).map_err(|_| {
             Problem::new(Exit::Refused, format!("{address:?} is no address; say it like 127.0.0.1:50055"))
         })?;
-        let channel = endpoint.connect_timeout(CONNECT).connect().await.map_err(|error| {
+        // A server that stands still is noticed, however long the call may take.
+        let endpoint = endpoint
+            .connect_timeout(CONNECT)
+            .http2_keep_alive_interval(ALIVE)
+            .keep_alive_timeout(ALIVE)
+            .keep_alive_while_idle(true);
+        let channel = endpoint.connect().await.map_err(|error| {
             let cause = fleet_orchestrator::chain(&error);
             let advice = "start one with `fleet serve`, or leave out --server";
             Problem::new(Exit::Unavailable, format!("no server answers at {address} ({cause}); {advice}"))

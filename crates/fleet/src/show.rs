@@ -9,6 +9,7 @@ use std::io::{ErrorKind, Write as _};
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
 
+use crate::config::{Loaded, Origin, Setting};
 use crate::running::Running;
 use crate::show::follow::OpenStanding;
 use crate::{Exit, Problem};
@@ -16,7 +17,7 @@ use crate::{Exit, Problem};
 /// Prints to standard output. A reader that has gone away is no error: it has read what it wanted.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(harmless(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
         _ => Ok(()),
     }
@@ -25,7 +26,14 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 /// Says something on standard error. Work goes on where nobody listens, which `eprintln!` would not allow.
 pub fn say(text: impl std::fmt::Display) {
     // There is nobody left to tell.
-    writeln!(std::io::stderr(), "{text}").ok();
+    writeln!(std::io::stderr(), "{}", harmless(&text.to_string())).ok();
+}
+
+/// Text as a terminal may have it: nothing that models, servers or other users wrote moves the cursor, or
+/// worse.
+pub(crate) fn harmless(text: &str) -> String {
+    let keep = |c: char| !c.is_control() || c == '\n' || c == '\t';
+    text.chars().map(|c| if keep(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
 /// Says what is about to happen.
@@ -42,12 +50,19 @@ pub(crate) fn parse_id(text: &str) -> Result<DeliberationId, Problem> {
 pub(crate) async fn conclude(
     running: Running,
     followed: anyhow::Result<Option<Outcome>>,
-    id: &DeliberationId,
-    label: &str,
+    loaded: &Loaded,
+    (id, label): (&DeliberationId, &str),
     json: bool,
 ) -> anyhow::Result<Exit> {
     if let Ok(None) = followed {
-        say(format_args!("left; go on with: fleet resume {id}"));
+        // The flags that say where it is and who answers it are needed again.
+        let said = |setting: &&Setting| matches!(setting.key.as_str(), "state.dir" | "model.url");
+        let flags = loaded.settings.iter().filter(said).filter_map(|setting| match &setting.origin {
+            Origin::Flag(flag) => Some(format!(" {flag} {}", setting.value)),
+            Origin::Default | Origin::File { .. } | Origin::Environment(_) => None,
+        });
+        let flags: String = flags.collect();
+        say(format_args!("left; until its deadline you can go on with: fleet resume {id}{flags}"));
         return Ok(Exit::Left);
     }
     // Nobody waits for models any more.

@@ -23,13 +23,18 @@ pub(crate) fn serving(address: std::net::SocketAddr) -> String {
     format!("process {}, a server, {SERVING}{address}", std::process::id())
 }
 
+/// The address of the server that wrote a line into the lock file, if it is one.
+pub(crate) fn address_in(holder: &str) -> Option<&str> {
+    holder.split(SERVING).nth(1)
+}
+
 /// The server that was named, else the one that works on the state, else the files.
 pub(crate) async fn source(loaded: &Loaded, server: Option<&str>) -> anyhow::Result<Source> {
     if let Some(address) = server {
         return Ok(Source::Server(Remote::connect(address).await?));
     }
     let dir = loaded.state_dir()?;
-    if let Some(address) = held_by(&dir).as_deref().and_then(|by| by.split(SERVING).nth(1)) {
+    if let Some(address) = held_by(&dir).as_deref().and_then(address_in) {
         return Ok(Source::Server(Remote::connect(address).await?));
     }
     let files = ReadOnly::open(&dir)?;

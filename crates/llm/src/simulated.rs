@@ -74,6 +74,17 @@ impl SimulatedModel {
     }
 }
 
+/// What was begun with a real model is not ended by this one.
+fn not_meant(model: &str) -> ModelError {
+    ModelError {
+        kind: FailureKind::Connection,
+        message: format!(
+            "no server for {model} is known here, only the simulated model; name one with --url"
+        ),
+        retry_after_ms: None,
+    }
+}
+
 #[async_trait]
 impl LanguageModel for SimulatedModel {
     async fn complete(
@@ -81,6 +92,9 @@ impl LanguageModel for SimulatedModel {
         request: &ModelRequest,
         heard: &(dyn Fn(Tokens) + Send + Sync),
     ) -> Result<Generation, ModelError> {
+        if request.model.as_ref() != SIMULATED {
+            return Err(not_meant(&request.model));
+        }
         let started = self.clock.now();
         let (job, attempt) = (request.job.to_string(), request.attempt.to_string());
         let mut dice = Dice::new(self.settings.seed, &[&job, &attempt, request.agent.as_str()]);

@@ -12,6 +12,7 @@ use fleet_api::v1::{self as wire};
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::Coordinator;
 use fleet_orchestrator::port::Clock;
+use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use self::status::status;
@@ -30,6 +31,7 @@ pub struct Grpc {
     coordinator: Arc<Coordinator>,
     clock: Arc<dyn Clock>,
     settings: GrpcSettings,
+    stop: CancellationToken,
     started: Instant,
 }
 
@@ -41,10 +43,15 @@ const LIST_MAX: usize = 1000;
 const LIST_DEFAULT: usize = 20;
 
 impl Grpc {
-    /// The service over `coordinator`.
+    /// The service over `coordinator`. When it is told to `stop`, calls that wait answer with what there is.
     #[must_use]
-    pub fn new(coordinator: Arc<Coordinator>, clock: Arc<dyn Clock>, settings: GrpcSettings) -> Grpc {
-        Grpc { coordinator, clock, settings, started: Instant::now() }
+    pub fn new(
+        coordinator: Arc<Coordinator>,
+        clock: Arc<dyn Clock>,
+        settings: GrpcSettings,
+        stop: CancellationToken,
+    ) -> Grpc {
+        Grpc { coordinator, clock, settings, stop, started: Instant::now() }
     }
 }
 
@@ -65,7 +72,11 @@ impl OrchestratorService for Grpc {
             u64::try_from(left.saturating_sub(WAY_BACK).as_millis()).unwrap_or(u64::MAX)
         });
         let until = self.clock.now().plus_ms(patience);
-        self.coordinator.ended(&accepted.id, until).await.map_err(status)?;
+        tokio::select! {
+            biased;
+            ended = self.coordinator.ended(&accepted.id, until) => ended.map_err(status)?,
+            () = self.stop.cancelled() => {}
+        }
         let view = self.coordinator.view(&accepted.id).await.map_err(status)?;
         Ok(Response::new(answer::deliberated(&view, self.clock.now())))
     }

@@ -16,6 +16,9 @@ use crate::Grpc;
 /// can turn elsewhere.
 const NOTICE: Duration = Duration::from_millis(200);
 
+/// How long calls may take to end after that.
+const DRAIN: Duration = Duration::from_secs(2);
+
 /// The server on `listener`, to be awaited until `stop`. It first says that it is not serving, then
 /// refuses new connections, then ends the calls it has.
 ///
@@ -49,12 +52,21 @@ pub fn serve(
         // An answer goes out in several small writes, none of which is to wait for an acknowledgement. Said
         // here, for the server's own option counts only where it makes the listener itself.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-        Server::builder()
+        let served = Server::builder()
             .add_service(health_service)
             .add_service(reflection)
             .add_service(reflection_alpha)
             .add_service(service)
-            .serve_with_incoming_shutdown(incoming, drain)
-            .await
+            .serve_with_incoming_shutdown(incoming, drain);
+        // A stream that a client holds open, such as one of health, must not keep the server.
+        let patience = async {
+            stop.cancelled().await;
+            tokio::time::sleep(NOTICE + DRAIN).await;
+        };
+        tokio::select! {
+            biased;
+            ended = served => ended,
+            () = patience => Ok(()),
+        }
     })
 }

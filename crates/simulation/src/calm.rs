@@ -91,9 +91,18 @@ impl Calm {
         coordinator
     }
 
+    /// Whether nobody who follows the answers hears of new ones.
+    pub fn deaf(&self, deaf: bool) {
+        self.world.lock().deaf = deaf;
+    }
+
     /// Kills the process.
     pub fn kill(&self) {
-        self.world.lock().lives[0] += 1;
+        let mut state = self.world.lock();
+        state.lives[0] += 1;
+        // As with one process for everything: its queue dies with it, its count of attempts does not.
+        state.queue.jobs.clear();
+        drop(state);
         self.executor.lock().unwrap_or_else(PoisonError::into_inner).0.kill(Owner::Process(0));
     }
 

@@ -299,7 +299,7 @@ impl Answers for Link {
 
     async fn tail(&self, after: Position, limit: usize) -> Result<Vec<(Position, Arc<Answer>)>, StoreError> {
         let place = usize::try_from(after.0).unwrap_or(usize::MAX);
-        self.wait(Topic::Answers, |state| (place < state.answers.len()).then_some(())).await;
+        self.wait(Topic::Answers, |state| (place < state.answers.len() && !state.deaf).then_some(())).await;
         self.operate("tail answers", |state| {
             let some = usize::try_from(1 + state.rng.below(limit as u64)).unwrap_or(1);
             let behind = state.answers[place..].iter().take(some).cloned();

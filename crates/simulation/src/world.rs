@@ -54,6 +54,8 @@ pub(crate) struct State {
     /// When the faults stopped.
     pub(crate) healed_at: Option<Timestamp>,
     pub(crate) given_up: u64,
+    /// Whether the tail of the answers gives nothing.
+    pub(crate) deaf: bool,
     pub(crate) calls: u64,
     pub(crate) crashes: u64,
     pub(crate) accepted: BTreeSet<DeliberationId>,
@@ -130,6 +132,7 @@ impl World {
             hung: BTreeSet::new(),
             healed_at: None,
             given_up: 0,
+            deaf: false,
             calls: 0,
             crashes: 0,
             accepted: BTreeSet::new(),

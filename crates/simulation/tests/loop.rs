@@ -10,7 +10,7 @@ use fleet_deliberation::{
     Timestamp,
 };
 use fleet_orchestrator::port::{LanguageModel, ModelError, ModelRequest, Tokens};
-use fleet_orchestrator::{Coordinator, HandleError, OrchestratorSettings, Request};
+use fleet_orchestrator::{Coordinator, HandleError, OrchestratorSettings, Request, Scope};
 use fleet_simulation::calm::{Calm, settings};
 
 /// What the model says to a call, by job and attempt.
@@ -218,6 +218,60 @@ fn after_a_restart_recorded_answers_are_not_asked_for_again() {
     let again: Vec<String> = story.calls()[2..].iter().map(|(job, _)| job.subject.to_string()).collect();
     assert_eq!(again, ["agent-dev-002"]);
     assert_eq!(story.calm.state(&id).unwrap().answered(), 2);
+}
+
+#[test]
+fn a_process_for_one_deliberation_spends_nothing_on_the_others() {
+    let story = Story::of(|_| Says::Nothing);
+    let left = story.submit(request(2, 0)).unwrap();
+    story.calm.pass_ms(1_000);
+    let asked = story.calls().len();
+    let own = DeliberationId::new("own").unwrap();
+    let only = OrchestratorSettings { scope: Scope::Only(own.clone()), ..settings() };
+    let coordinator = story.calm.start(only, Arc::clone(&story.model) as _);
+    let story = Story { coordinator, ..story };
+    story.submit(named("own")).unwrap();
+    story.calm.pass_ms(200_000);
+    let calls = story.calls();
+    assert!(calls[asked..].iter().all(|(job, _)| job.deliberation == own), "{calls:?}");
+    let known = story.calm.state(&left).unwrap();
+    assert_eq!((known.jobs, known.ended), (fleet_deliberation::JobCounts::default(), None));
+    story.calm.pass_ms(100_001);
+    assert_eq!(story.calm.state(&left).unwrap().status(), Status::TimedOut);
+}
+
+#[test]
+fn time_that_passed_while_nobody_worked_is_given_anew() {
+    let story = Story::of(|request| match request.attempt {
+        1 => Says::Nothing,
+        _ => Says::Text("an answer"),
+    });
+    let id = story.submit(request(1, 0)).unwrap();
+    story.calm.pass_ms(1_000);
+    story.calm.kill();
+    let window = story.calm.state(&id).unwrap().next_deadline().unwrap();
+    story.calm.pass_ms(window.ms_since(story.calm.now()) + 1_000);
+    let coordinator = story.calm.start(settings(), Arc::clone(&story.model) as _);
+    let story = Story { coordinator, ..story };
+    story.ended(&id);
+    assert_eq!(story.calm.state(&id).unwrap().status(), Status::Completed);
+}
+
+#[test]
+fn an_answer_that_was_recorded_counts_although_its_time_is_over_by_now() {
+    let story = Story::of(|_| Says::Text("an answer"));
+    story.calm.deaf(true);
+    let id = story.submit(request(1, 0)).unwrap();
+    story.calm.pass_ms(1_000);
+    assert!(story.calm.answer(&job(&id, 0, JobKind::Propose)).is_some());
+    story.calm.kill();
+    story.calm.pass_ms(400_000 - 150_000);
+    story.calm.deaf(false);
+    let coordinator = story.calm.start(settings(), Arc::clone(&story.model) as _);
+    let story = Story { coordinator, ..story };
+    story.ended(&id);
+    assert_eq!(story.calm.state(&id).unwrap().status(), Status::Completed);
+    assert_eq!(story.calls().len(), 1);
 }
 
 #[test]

@@ -31,7 +31,7 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     let id =
         DeliberationId::new(&id).map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
     let clock = std::sync::Arc::new(fleet_embedded::SystemClock);
-    let chosen = model::choose(loaded, clock).await?;
+    let chosen = model::choose(loaded, clock, None).await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, Scope::Only(id.clone())).await?;
     let request = fleet_orchestrator::Request {
@@ -57,7 +57,7 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     }
     show::introduce(&id, &label);
     let outcome = follow::here(&mut running, &id, signals).await;
-    show::conclude(running, outcome, &id, &label, asked.json).await
+    show::conclude(running, outcome, loaded, (&id, &label), asked.json).await
 }
 
 async fn remotely(address: &str, asked: Deliberate, description: String) -> anyhow::Result<Exit> {

@@ -23,7 +23,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         Problem::new(Exit::Unavailable, message)
     })?;
     let address = listener.local_addr().context("asking for the address")?;
-    let chosen = model::choose(loaded, Arc::new(fleet_embedded::SystemClock)).await?;
+    let chosen = model::choose(loaded, Arc::new(fleet_embedded::SystemClock), None).await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, Scope::All).await?;
     running.describe(&state::serving(address))?;
@@ -32,7 +32,12 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         wait_by_default: config.server.wait_by_default,
         in_flight_max: config.server.in_flight_max,
     };
-    let grpc = Grpc::new(Arc::clone(&running.coordinator), Arc::clone(&running.clock), settings);
+    let grpc = Grpc::new(
+        Arc::clone(&running.coordinator),
+        Arc::clone(&running.clock),
+        settings,
+        running.stop.clone(),
+    );
     let stop = running.stop.child_token();
     let server = fleet_server::serve(grpc, listener, config.server.message_bytes_max, stop.clone())
         .context("preparing reflection")?;

@@ -30,7 +30,7 @@ const WHOLE: [(&str, i64, i64); 17] = [
     ("simulated.seed", 0, i64::MAX),
     ("state.history_bytes_max", MIB, i64::MAX),
     ("state.history_days", 0, 36_500),
-    ("state.results_served_s", 0, 36_500 * DAY_S),
+    ("state.results_served_s", 1, 36_500 * DAY_S),
     ("worker.lease_s", 1, 60 * 60),
     ("worker.slots", 1, 100_000),
 ];

@@ -1,6 +1,7 @@
 //! Following a deliberation, wherever it runs, until it ends or somebody interrupts.
 
 use std::future::pending;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -176,8 +177,10 @@ pub(crate) async fn remotely(
 ) -> anyhow::Result<Outcome> {
     let Signals { mut interrupts, mut terminations } = signals;
     let spinner = spinner();
-    let mut ask = interval(ASK);
     let mut cancel_at: Option<Instant> = None;
+    // Calls go on beside the signals: a server that stands still must not keep anybody here.
+    let mut asked = pin!(ask(remote, id, Duration::ZERO));
+    let mut cancelled = pin!(None);
     let left = || {
         let hint = format!("left; the server goes on, follow it with: fleet watch {id}");
         Err(Problem::new(Exit::Left, hint).into())
@@ -196,15 +199,34 @@ pub(crate) async fn remotely(
                     super::say(format_args!("interrupted: cancelling in {seconds} s; interrupt again to leave the server to it"));
                 });
             }
-            () = until(cancel_at) => {
-                cancel_at = Some(Instant::now() + SECOND_THOUGHTS);
-                remote.cancel(id, "interrupted").await?;
+            () = until(cancel_at.filter(|_| cancelled.is_none())) => {
+                cancelled.set(Some(remote.cancel(id, "interrupted")));
             }
-            _ = ask.tick() => match Standing::of_response(remote.result(id).await?)? {
+            done = maybe(cancelled.as_mut().as_pin_mut()) => {
+                done?;
+                cancelled.set(None);
+                cancel_at = Some(Instant::now() + SECOND_THOUGHTS);
+            }
+            standing = &mut asked => match standing? {
                 Standing::Ended(outcome) => return Ok(outcome),
-                Standing::Open(open) => show(&spinner, &open),
+                Standing::Open(open) => {
+                    show(&spinner, &open);
+                    asked.set(ask(remote, id, ASK));
+                }
             },
         }
+    }
+}
+
+async fn ask(remote: &Remote, id: &str, after: Duration) -> anyhow::Result<Standing> {
+    tokio::time::sleep(after).await;
+    Standing::of_response(remote.result(id).await?)
+}
+
+async fn maybe<F: Future>(future: Option<Pin<&mut F>>) -> F::Output {
+    match future {
+        Some(future) => future.await,
+        None => pending().await,
     }
 }
 

@@ -6,6 +6,8 @@ use fleet_deliberation::{Deliberation, JobId, JobKind, Standing, Step};
 use fleet_orchestrator::port::Tick;
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::harmless;
+
 pub(crate) struct Lanes {
     all: MultiProgress,
     lines: Vec<Line>,
@@ -81,7 +83,7 @@ impl Lanes {
                 }
                 text += &format!("  {:.1} s", line.since.elapsed().as_secs_f64());
             }
-            line.bar.set_message(text);
+            line.bar.set_message(harmless(&text).replace('\n', " "));
             line.bar.tick();
         }
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use fleet_orchestrator::announcement::Completed;
 
-use crate::model::SIMULATED;
+use fleet_llm::SIMULATED;
 
 /// The ranking with scores and what they rest on, then the winning proposal.
 pub(crate) fn text(completed: &Completed, label: &str) -> String {
@@ -20,12 +20,7 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
         let _ = writeln!(text, "{:>4}  {agent:widest$}  {:5.2}  {}", ranked.rank, ranked.score, ranked.basis);
     }
     for failed in &completed.failed_agents {
-        let _ = writeln!(
-            text,
-            "   -  {:widest$}      -  no proposal: {}",
-            failed.agent_id,
-            harmless(&failed.error)
-        );
+        let _ = writeln!(text, "   -  {:widest$}      -  no proposal: {}", failed.agent_id, failed.error);
     }
     let usage = completed.usage;
     let about = if usage.estimated { "about " } else { "" };
@@ -39,13 +34,7 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
     );
     let _ = if label.is_empty() { writeln!(text) } else { writeln!(text, ", using {label}") };
     if let Some(winner) = completed.results.first() {
-        let _ = writeln!(text, "\n{}", harmless(winner.proposal.content.trim_end()));
+        let _ = writeln!(text, "\n{}", winner.proposal.content.trim_end());
     }
     text
-}
-
-/// A model's text as a terminal may have it: nothing in it that would move the cursor or worse.
-fn harmless(text: &str) -> String {
-    let keep = |c: char| !c.is_control() || c == '\n' || c == '\t';
-    text.chars().map(|c| if keep(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
