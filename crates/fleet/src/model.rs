@@ -100,7 +100,7 @@ async fn server(loaded: &Loaded, url: String, name: &str) -> anyhow::Result<Chos
                 "set its key: model.api_key_file, or the variable model.api_key_env names"
             }
             FailureKind::NotFound => "name the model with --model if the server does not list its models",
-            _ => "is it running, and is the URL right?",
+            _ => "start it, or name another with --url",
         };
         Problem::new(Exit::Unavailable, format!("asking {url} for its models: {error}; {advice}"))
     })?;

@@ -80,7 +80,7 @@ async fn a_stopped_server_is_noticed_within_the_limits() {
     let stop = |_: Tokens| once.call_once(|| llama.stop());
     let failed = model.complete(&long_request(), &stop).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::Timeout, "{failed}");
-    assert!(failed.message.contains("between_tokens_ms"), "{failed}");
+    assert!(failed.message.contains("model.between_tokens_timeout_s"), "{failed}");
     let model = client_with(&llama.url, limits(200, 20_000, 60_000));
     let failed = model.complete(&long_request(), &|_| {}).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::Timeout, "{failed}");

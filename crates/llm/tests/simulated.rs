@@ -54,6 +54,7 @@ fn call(
 
 fn request(kind: JobKind, agent: usize, prompt: &str) -> ModelRequest {
     let mut request = support::request();
+    request.model = fleet_llm::SIMULATED.into();
     request.agent = AgentId::new(&format!("agent-dev-{agent:03}")).expect("a name");
     request.job.subject = request.agent.clone();
     request.job.kind = kind;

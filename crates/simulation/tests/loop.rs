@@ -326,3 +326,13 @@ fn a_result_is_served_for_its_time_and_its_history_kept_for_longer() {
     assert!(story.calm.state(&id).is_none());
     assert!(story.calm.answer(&job(&id, 0, JobKind::Propose)).is_none());
 }
+
+#[test]
+fn a_bound_on_the_rounds_counts_whoever_says_how_many_there_are() {
+    let mut settings = settings();
+    settings.coordinator.rounds = 3;
+    let story = Story::with(settings, |_| Says::Text("an answer"));
+    let bounded = Request { rounds: None, rounds_max: Some(1), ..request(1, 0) };
+    let id = story.submit(bounded).unwrap();
+    assert_eq!(story.calm.state(&id).unwrap().submission().rounds, 1);
+}

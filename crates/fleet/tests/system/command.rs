@@ -52,7 +52,7 @@ async fn a_verdict_is_a_ranking_with_its_grounds_then_the_winning_proposal() {
         assert!(words.len() > 3, "the rank rests on something: {line}");
     }
     let winner = lines[3].split_whitespace().nth(1).unwrap();
-    assert!(ended.stdout.contains(&format!("\nWinner: {winner}. ")), "{}", ended.stdout);
+    assert!(ended.stdout.contains(&format!("\nWinner: {winner}: it ")), "{}", ended.stdout);
     assert!(ended.stdout.contains("3 of 3 agents, about "), "{}", ended.stdout);
     assert!(ended.stdout.contains("_Written by the simulated model"), "{}", ended.stdout);
     assert!(ended.stdout.contains("```"), "the winning proposal comes with its code: {}", ended.stdout);

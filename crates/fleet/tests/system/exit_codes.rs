@@ -149,7 +149,8 @@ async fn a_state_that_somebody_works_on_ends_with_7_and_a_hint() {
     let model = answers(0).await;
     let (place, url) = (Place::new(), model.url());
     let server = place.serve(&["--url", &url]).await;
-    let says = [&server.address, "--server ADDRESS", "--state DIR"];
+    let server_flag = format!("--server {}", server.address);
+    let says = [server_flag.as_str(), "--state DIR"];
     ends(&place, &["deliberate", TASK, "--url", &url], 7, &says).await;
     ends(&place, &["serve", "--listen", "127.0.0.1:0", "--url", &url], 7, &says).await;
     let elsewhere = place.path("elsewhere");
@@ -176,7 +177,7 @@ async fn what_cannot_be_reached_ends_with_8() {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let nobody = format!("127.0.0.1:{port}");
     let url = format!("http://{nobody}");
-    ends(&place, &["deliberate", TASK, "--url", &url], 8, &[&url, "--model"]).await;
+    ends(&place, &["deliberate", TASK, "--url", &url], 8, &[&url, "--url"]).await;
     ends(&place, &["deliberate", TASK, "--server", &nobody], 8, &[&nobody, "fleet serve"]).await;
     ends(&place, &["result", "x", "--server", &nobody], 8, &[&nobody]).await;
     let model = answers(0).await;

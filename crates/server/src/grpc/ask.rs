@@ -118,18 +118,17 @@ mod tests {
     }
 
     #[test]
-    fn rounds_keep_below_the_iterations_of_earlier_clients() {
+    fn the_iterations_of_earlier_clients_bound_the_rounds() {
         let rounds = |rounds, max_iterations| {
             let constraints = wire::TaskConstraints { max_iterations, ..wire::TaskConstraints::default() };
             let constraints = Some(constraints);
             let request =
                 wire::DeliberateRequest { rounds, constraints, ..wire::DeliberateRequest::default() };
-            submission(request).map(|request| request.rounds).ok()
+            submission(request).map(|request| (request.rounds, request.rounds_max)).ok()
         };
-        assert_eq!(rounds(Some(3), 0), Some(Some(3)));
-        assert_eq!(rounds(Some(3), 2), Some(Some(2)));
-        assert_eq!(rounds(Some(0), 2), Some(Some(0)));
-        assert_eq!(rounds(None, 2), Some(None), "what was not said is not made up");
+        assert_eq!(rounds(Some(3), 0), Some((Some(3), None)));
+        assert_eq!(rounds(Some(3), 2), Some((Some(3), Some(2))));
+        assert_eq!(rounds(None, 2), Some((None, Some(2))), "what was not said is not made up");
         assert_eq!(rounds(Some(11), 2), None);
     }
 }
