@@ -56,10 +56,10 @@ pub(crate) async fn measure(
             let share = per_second.median() / limit.median() * 100.0;
             report.row(Row {
                 name: format!("councils a second, {at_once} at once, model {latency_ms} ms"),
-                value: format!("{:.0}", per_second.spread()),
+                value: format!("{:.1}", per_second.spread()),
                 target: if (at_once, latency_ms) == (32, 0) { ">= 1,000".into() } else { String::new() },
                 note: format!(
-                    "limit {:.0} ({share:.0} %); on a core for each: server {:.2} ms, model {:.2} ms",
+                    "limit {:.1} ({share:.0} %); on a core for each: server {:.2} ms, model {:.2} ms",
                     limit.spread(),
                     of(|run| run.server_ms),
                     of(|run| run.model_ms),
