@@ -1,7 +1,7 @@
 //! All of it together.
 
 use std::path::Path;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -77,8 +77,15 @@ impl Embedded {
             Checkpoints::start(ledger.connection(), connection::checkpointer(dir)?).map_err(sqlite)?;
         let (writes, inbox) = mpsc::channel(WRITES_MAX);
         let writes = Writes::to(writes);
-        let writer =
-            Writer { ledger, inbox, shared: Arc::clone(&shared), checkpoints, lock: Arc::clone(&lock) };
+        let waits = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io)?;
+        let writer = Writer {
+            ledger,
+            inbox,
+            shared: Arc::clone(&shared),
+            checkpoints,
+            waits,
+            lock: Arc::clone(&lock),
+        };
         let writer = writer.start().map_err(io)?;
 
         Ok(Embedded {
@@ -169,6 +176,7 @@ fn shared(given: Given, attempts: Attempts) -> Shared {
         answers: Recent::behind_stored(given.answers),
         known: KnownAnswers::new(),
         attempts,
+        asleep: AtomicBool::new(false),
         published: AtomicU64::new(given.published),
         counters: Counters::default(),
     }

@@ -1,5 +1,6 @@
 //! Jobs in memory; how often each was tried, on disk.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
@@ -74,7 +75,9 @@ impl JobQueue for MemoryJobQueue {
                 (leases, queue.next_at())
             });
             if !leases.is_empty() {
-                self.writes.nudge();
+                if self.shared.asleep.load(Ordering::SeqCst) {
+                    self.writes.nudge();
+                }
                 return Ok(leases);
             }
             tokio::select! {

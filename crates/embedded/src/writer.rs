@@ -2,12 +2,15 @@
 //! then answers.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use fleet_deliberation::Answer;
 use fleet_orchestrator::port::{Recorded, StoreError, Stored};
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::StateLock;
 use crate::attempts::Attempts;
@@ -25,12 +28,17 @@ const BATCH_MAX: usize = 1024;
 /// The bytes after which a batch is taken no further.
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 
+/// How long after the last write the writer looks for counts of attempts.
+const LINGER: Duration = Duration::from_millis(20);
+
 /// What the writer tells everyone else.
 pub(crate) struct Shared {
     pub(crate) records: Recent<Stored>,
     pub(crate) answers: Recent<Arc<Answer>>,
     pub(crate) known: KnownAnswers,
     pub(crate) attempts: Attempts,
+    /// Whether the writer sleeps until it is woken, so that it would not notice attempts by itself.
+    pub(crate) asleep: AtomicBool,
     pub(crate) published: AtomicU64,
     pub(crate) counters: Counters,
 }
@@ -41,6 +49,8 @@ pub(crate) struct Writer {
     pub(crate) inbox: mpsc::Receiver<Write>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: Checkpoints,
+    /// What the thread waits with.
+    pub(crate) waits: Runtime,
     /// Held until the last write is done, whoever else lets go of it before.
     pub(crate) lock: Arc<StateLock>,
 }
@@ -54,7 +64,7 @@ impl Writer {
 
     fn run(mut self) {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
-        while self.inbox.blocking_recv_many(&mut waiting, BATCH_MAX) > 0 {
+        while self.next(&mut waiting) {
             while !waiting.is_empty() {
                 let batch = waiting.drain(..batch_len(&waiting)).collect();
                 self.commit(batch);
@@ -70,6 +80,24 @@ impl Writer {
         drop(self.lock);
     }
 
+    /// Waits for writes; false when none can come any more. Counts of attempts are stored when nothing
+    /// else comes for a while, so that they need not wake anybody as long as something does.
+    fn next(&mut self, waiting: &mut Vec<Write>) -> bool {
+        let soon = self.inbox.recv_many(waiting, BATCH_MAX);
+        let received = match self.waits.block_on(async { timeout(LINGER, soon).await }) {
+            Ok(received) => received,
+            Err(_) => {
+                self.shared.asleep.store(true, Ordering::SeqCst);
+                // Looked at only now: whoever counts from here on sees that nobody is awake.
+                self.commit(Vec::new());
+                let received = self.inbox.blocking_recv_many(waiting, BATCH_MAX);
+                self.shared.asleep.store(false, Ordering::SeqCst);
+                received
+            }
+        };
+        received > 0
+    }
+
     fn commit(&mut self, batch: Vec<Write>) {
         if batch.iter().any(|write| matches!(write, Write::Close)) {
             // What was sent before is still received.
@@ -77,6 +105,9 @@ impl Writer {
         }
         let attempts = self.shared.attempts.take_changes();
         let alone = attempts.is_empty();
+        if alone && batch.is_empty() {
+            return;
+        }
         let result = self.ledger.transact(&batch, &attempts);
         self.shared.attempts.settle(attempts, result.is_ok());
         match result {
