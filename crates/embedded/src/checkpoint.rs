@@ -11,8 +11,8 @@ use std::thread::{self, JoinHandle};
 
 use rusqlite::Connection;
 
-/// Pages in the log from which it is taken over: 16 MiB.
-const PAGES: usize = 4096;
+/// Pages in the log from which it is taken over: 64 MiB.
+const PAGES: usize = 16384;
 
 /// The writer's side of checkpoints.
 pub(crate) struct Checkpoints {

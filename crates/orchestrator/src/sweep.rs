@@ -1,7 +1,9 @@
 //! Puts back jobs that were lost, and brings answers that nobody took in. After a start it is what
 //! makes open deliberations go on where they were.
 
+use std::future::poll_fn;
 use std::sync::Arc;
+use std::task::Poll;
 
 use fleet_deliberation::{Answer, DeliberationId, JobId};
 use futures_util::StreamExt as _;
@@ -93,6 +95,7 @@ impl Sweep {
                 (id, result)
             })
             .buffer_unordered(LOOKS_MAX);
+        let mut looked = 0;
         while let Some((id, result)) = looks.next().await {
             match result {
                 Ok(()) => {}
@@ -100,6 +103,10 @@ impl Sweep {
                     tracing::error!(deliberation.id = %id, error = chain(&error), "a history cannot be read");
                 }
                 Err(error) => return Err(error),
+            }
+            looked += 1;
+            if looked % LOOKS_MAX == 0 {
+                give_way().await;
             }
         }
         Ok(())
@@ -129,4 +136,17 @@ impl Sweep {
         }
         Ok(())
     }
+}
+
+/// Lets others run: looks at what is in memory wait for nothing, and thousands of them are a long time.
+async fn give_way() {
+    let mut given = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut given, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
