@@ -12,9 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::executor::{Executor, Owner};
 use crate::faults::Faults;
-use crate::link::{Link, SimChecker};
+use crate::link::Link;
 use crate::rng::Rng;
 use crate::run::councils;
+use crate::work::SimChecker;
 use crate::world::{Topic, World};
 
 /// A world in which nothing fails and time passes only when everything waits for it.

@@ -7,6 +7,8 @@ mod invariants;
 mod link;
 mod rng;
 mod run;
+mod time;
+mod work;
 mod world;
 
 pub use run::{Report, run};

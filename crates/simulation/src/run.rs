@@ -16,8 +16,9 @@ use tokio_util::sync::CancellationToken;
 use crate::executor::{Executor, Owner};
 use crate::faults::Faults;
 use crate::invariants;
-use crate::link::{Link, SimChecker, WatchedModel};
+use crate::link::Link;
 use crate::rng::Rng;
+use crate::work::{SimChecker, WatchedModel};
 use crate::world::{Topic, World};
 
 /// The most steps a run may take before it counts as stuck.

@@ -1,0 +1,85 @@
+//! What the worker works with: the simulated model, watched, and a checker of chance.
+
+use std::future::pending;
+
+use async_trait::async_trait;
+use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Generation};
+use fleet_llm::SimulatedModel;
+use fleet_orchestrator::port::{Checker, LanguageModel, ModelError, ModelRequest, Tokens};
+
+use crate::invariants;
+use crate::link::Link;
+
+/// The simulated model, watched.
+pub(crate) struct WatchedModel {
+    pub(crate) link: Link,
+    pub(crate) model: SimulatedModel,
+}
+
+#[async_trait]
+impl LanguageModel for WatchedModel {
+    async fn complete(
+        &self,
+        request: &ModelRequest,
+        heard: &(dyn Fn(Tokens) + Send + Sync),
+    ) -> Result<Generation, ModelError> {
+        let hangs = {
+            let mut state = self.link.world.lock();
+            invariants::called(&mut state, self.link.process, &request.job);
+            let hangs = chance_of(&request.job.to_string()).is_multiple_of(40);
+            if hangs {
+                state.hung.insert(request.job.clone());
+            }
+            hangs
+        };
+        if hangs {
+            pending::<()>().await;
+        }
+        let answer = self.model.complete(request, heard).await;
+        let dead = {
+            let mut state = self.link.world.lock();
+            if answer.is_ok() && !state.by_job.contains_key(&request.job) {
+                state.paid.insert(request.job.clone(), (self.link.process, self.link.life));
+            }
+            !self.link.alive(&state)
+        };
+        if dead {
+            pending::<()>().await;
+        }
+        answer
+    }
+}
+
+/// A checker that finds what chance, fixed by the text, tells it to.
+pub(crate) struct SimChecker;
+
+#[async_trait]
+impl Checker for SimChecker {
+    async fn check(&self, proposal: &str) -> CheckReport {
+        let chance =
+            proposal.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        let outcome = match chance % 8 {
+            0 => CheckOutcome::Skipped,
+            1 => CheckOutcome::Error,
+            2..=4 => CheckOutcome::Fail,
+            _ => CheckOutcome::Pass,
+        };
+        let fault = Fault {
+            language: "simulated".into(),
+            line: 1,
+            column: 1,
+            message: "a fault of chance".into(),
+            excerpt: String::new(),
+        };
+        let faults =
+            if outcome == CheckOutcome::Fail { vec![fault; 1 + (chance / 8 % 3) as usize] } else { vec![] };
+        let lint =
+            CheckResult { outcome, message: "simulated".into(), faults, tools: vec![], duration_ms: 0 };
+        CheckReport { checks: [(CheckKind::Lint, lint)].into() }
+    }
+}
+
+/// A number that is always the same for the same text.
+fn chance_of(text: &str) -> u64 {
+    text.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)))
+}
