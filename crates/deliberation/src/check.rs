@@ -1,6 +1,7 @@
 //! What a check suite says of one version of a proposal.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -62,6 +63,12 @@ pub struct Fault {
     /// The line it is about, shortened.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub excerpt: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}:{}: {}", self.language, self.line, self.column, self.message)
+    }
 }
 
 /// The whole suite over one version of a proposal. A check that is missing was not run.

@@ -251,9 +251,7 @@ fn checks(report: Option<&CheckReport>) -> Checks {
             CheckOutcome::Fail => false,
             CheckOutcome::Error | CheckOutcome::Skipped => return None,
         };
-        let fault =
-            |f: &fleet_deliberation::Fault| format!("{} {}:{}: {}", f.language, f.line, f.column, f.message);
-        let errors = result.faults.iter().map(fault).collect();
+        let errors = result.faults.iter().map(ToString::to_string).collect();
         Some((Cow::Borrowed(name), Check { passed, message: result.message.clone(), errors }))
     };
     let all_passed =

@@ -186,7 +186,7 @@ fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
             CheckOutcome::Fail => false,
             CheckOutcome::Error | CheckOutcome::Skipped => return None,
         };
-        Some((result, passed, result.faults.iter().map(fault).collect::<Vec<_>>()))
+        Some((result, passed, result.faults.iter().map(Fault::to_string).collect::<Vec<_>>()))
     };
     let policy = ran(CheckKind::Policy).map(|(result, passed, violations)| wire::PolicyResult {
         passed,
@@ -209,10 +209,6 @@ fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
         && lint.as_ref().is_some_and(|check| check.passed)
         && dryrun.as_ref().is_some_and(|check| check.passed);
     wire::CheckSuite { policy, lint, dryrun, additional_checks: Vec::new(), all_passed }
-}
-
-fn fault(fault: &Fault) -> String {
-    format!("{} {}:{}: {}", fault.language, fault.line, fault.column, fault.message)
 }
 
 fn signed(n: u64) -> i64 {
