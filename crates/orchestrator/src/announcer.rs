@@ -35,11 +35,7 @@ impl Announcer {
 
     /// Works on until told to stop, from the last end that was announced.
     pub async fn run(self, stop: CancellationToken) {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            () = self.follow() => {}
-        }
+        stop.run_until_cancelled(self.follow()).await;
     }
 
     async fn follow(&self) {

@@ -44,11 +44,7 @@ impl Janitor {
 
     /// Works until told to stop.
     pub async fn run(self, stop: CancellationToken) {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            () = self.again_and_again() => {}
-        }
+        stop.run_until_cancelled(self.again_and_again()).await;
     }
 
     async fn again_and_again(&self) {

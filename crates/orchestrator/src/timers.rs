@@ -50,11 +50,7 @@ impl Timers {
 
     /// Watches over what is open, and over the records behind `from`, until told to stop.
     pub async fn run(self, from: Position, stop: CancellationToken) {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => {}
-            () = self.follow(from) => {}
-        }
+        stop.run_until_cancelled(self.follow(from)).await;
     }
 
     async fn follow(&self, mut place: Position) {
