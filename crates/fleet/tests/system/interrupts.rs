@@ -159,3 +159,45 @@ async fn a_watcher_of_another_process_sees_the_end() {
     assert_eq!((ended.code, watched.code), (0, 0), "{}{}", ended.stderr, watched.stderr);
     assert_eq!(watched.stdout, ended.stdout);
 }
+
+#[tokio::test]
+async fn what_was_begun_with_a_real_model_is_not_ended_by_the_simulated_one() {
+    let (model, let_go) = held("critique").await;
+    let place = Place::new();
+    let run = under_review(&place, &model).await;
+    run.signal("-TERM");
+    let left = run.ended().await;
+    let hint = format!("fleet resume long --url \"{}\"", model.url());
+    assert!(left.stderr.contains(&hint), "{}", left.stderr);
+
+    let simulated = place.fleet(&["resume", "long"]).env("FLEET__MODEL__KIND", "simulated").end().await;
+    assert_eq!(simulated.code, 8, "{}", simulated.stderr);
+    assert!(
+        simulated.stderr.contains("begun with") && simulated.stderr.contains("--url"),
+        "{}",
+        simulated.stderr
+    );
+    // A server that has only the simulated model does not speak for the real one either.
+    let server = place.serve(&["--model", "simulated"]).await;
+    let ended = server.client().await.ended("long").await;
+    assert!(
+        ended.results.iter().all(|result| result.proposal.as_ref().is_some_and(|p| p.revisions.is_empty()))
+    );
+    assert!(!ended.event.contains("\"simulated\""), "{}", ended.event);
+    drop(let_go);
+}
+
+#[tokio::test]
+async fn a_server_that_stands_still_keeps_nobody() {
+    let model = answers(HELD).await;
+    let place = Place::new();
+    let server = place.serve(&["--url", &model.url()]).await;
+    let run = place.fleet(&["deliberate", TASK, "--id", "far", "--server", &server.address]).start();
+    run.says("deliberation far").await;
+    server.running.signal("-STOP");
+    run.signal("-INT");
+    run.says("interrupt again").await;
+    run.signal("-INT");
+    assert_eq!(run.ended().await.code, 130);
+    server.running.signal("-CONT");
+}

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use fleet_api::v1::DeliberationStatus;
+use fleet_api::v1::{DeliberateRequest, DeliberationStatus};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -60,4 +60,23 @@ async fn what_was_under_way_goes_on_at_the_next_start() {
     for id in &ids {
         assert_eq!((kept.ends[id], kept.announced[id]), (1, 1));
     }
+}
+
+#[tokio::test]
+async fn who_waits_is_answered_with_the_status_so_far() {
+    let (model, _) = held("critique").await;
+    let place = Place::new();
+    let server = place.serve(&["--url", &model.url()]).await;
+    let mut client = server.client().await;
+    let request = DeliberateRequest { wait: Some(true), ..deliberate("Sort a list") };
+    let waits = tokio::spawn(async move { client.calls.deliberate(request).await });
+    until("the reviews are asked for", || {
+        model.calls().iter().filter(|call| kind_of(&call.caller) == "critique").count() == 3
+    })
+    .await;
+    let stopped = server.stop().await;
+    assert_eq!(stopped.code, 0, "{}", stopped.stderr);
+    let answer = waits.await.unwrap().unwrap().into_inner();
+    assert_eq!(answer.status, "IN_PROGRESS");
+    assert_eq!(place.run(&["result", &answer.task_id]).await.code, 10);
 }
