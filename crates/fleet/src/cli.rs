@@ -48,6 +48,8 @@ pub enum Command {
     /// End a deliberation without a verdict
     Cancel(Cancel),
     /// List the deliberations submitted last, newest first
+    ///
+    /// LEFT is one that has not ended and that no process works on; `fleet resume ID` goes on with it.
     List(List),
     /// Show every configuration value in effect, and where it came from
     Config(ShowConfig),
@@ -65,7 +67,8 @@ pub struct Deliberate {
     /// The council's role: DEV, QA, ARCHITECT, DEVOPS, DATA, or one of the configuration
     #[arg(long, default_value = "DEV")]
     pub role: String,
-    /// How many agents work on it [default: the whole council]
+    /// How many agents work on it, 1 to 64; more than the council has adds temporary ones
+    /// [default: the whole council]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub agents: Option<u32>,
     /// Rounds of review and revision, 0 to 10 [default: 1]

@@ -31,7 +31,7 @@ pub(crate) async fn choose(
 ) -> anyhow::Result<Chosen> {
     let model = &loaded.config.model;
     if recorded == Some(SIMULATED) {
-        return Ok(simulated(loaded, clock, "it was begun with"));
+        return Ok(simulated(loaded, clock, "the deliberation was begun with it"));
     }
     let name = recorded.unwrap_or(&model.name);
     if model.kind == ModelKind::Simulated {

@@ -28,16 +28,21 @@ pub(crate) fn address_in(holder: &str) -> Option<&str> {
     holder.split(SERVING).nth(1)
 }
 
+/// The address of the server that works on the state, if there is one.
+pub(crate) fn server(loaded: &Loaded) -> anyhow::Result<Option<String>> {
+    let holder = held_by(&loaded.state_dir()?);
+    Ok(holder.as_deref().and_then(address_in).map(str::to_owned))
+}
+
 /// The server that was named, else the one that works on the state, else the files.
 pub(crate) async fn source(loaded: &Loaded, server: Option<&str>) -> anyhow::Result<Source> {
     if let Some(address) = server {
         return Ok(Source::Server(Remote::connect(address).await?));
     }
-    let dir = loaded.state_dir()?;
-    if let Some(address) = held_by(&dir).as_deref().and_then(address_in) {
-        return Ok(Source::Server(Remote::connect(address).await?));
+    if let Some(address) = self::server(loaded)? {
+        return Ok(Source::Server(Remote::connect(&address).await?));
     }
-    let files = ReadOnly::open(&dir)?;
+    let files = ReadOnly::open(&loaded.state_dir()?)?;
     Ok(Source::Files(running::reader(loaded, files.events, files.answers)))
 }
 

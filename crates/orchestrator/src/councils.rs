@@ -52,10 +52,11 @@ impl Councils {
         Councils(councils.into_iter().map(|council| (council.role.clone(), council)).collect())
     }
 
-    /// The council of a role.
+    /// The council of a role, in small or in capital letters.
     pub fn get(&self, role: &str) -> Result<&Council, HandleError> {
-        let council = Role::new(role).ok().and_then(|role| self.0.get(&role));
-        council.ok_or_else(|| HandleError::NoCouncil {
+        let named = |council: &&Council| council.role.as_str().eq_ignore_ascii_case(role);
+        let exact = Role::new(role).ok().and_then(|role| self.0.get(&role));
+        exact.or_else(|| self.0.values().find(named)).ok_or_else(|| HandleError::NoCouncil {
             role: role.to_owned(),
             existing: self.0.keys().cloned().collect(),
         })

@@ -11,7 +11,7 @@ pub enum HandleError {
     #[error(transparent)]
     Rejected(#[from] Rejection),
     /// There is no such council: use one of those that exist.
-    #[error("there is no council of role {role}; councils exist for {}", join(.existing))]
+    #[error("there is no council of role {role:?}; councils exist for {}", join(.existing))]
     NoCouncil {
         /// The role that was asked for.
         role: String,

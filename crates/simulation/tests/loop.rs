@@ -295,7 +295,7 @@ fn above_the_limit_a_submission_is_refused_and_a_repeated_one_is_not() {
 fn an_unknown_role_names_the_councils_there_are() {
     let story = Story::of(|_| Says::Nothing);
     let error = story.submit(Request { role: "POET".into(), ..request(1, 0) }).unwrap_err();
-    assert_eq!(error.to_string(), "there is no council of role POET; councils exist for DEV, QA");
+    assert_eq!(error.to_string(), "there is no council of role \"POET\"; councils exist for DEV, QA");
 }
 
 #[test]
@@ -335,4 +335,11 @@ fn a_bound_on_the_rounds_counts_whoever_says_how_many_there_are() {
     let bounded = Request { rounds: None, rounds_max: Some(1), ..request(1, 0) };
     let id = story.submit(bounded).unwrap();
     assert_eq!(story.calm.state(&id).unwrap().submission().rounds, 1);
+}
+
+#[test]
+fn a_role_may_be_said_in_small_letters() {
+    let story = Story::of(|_| Says::Text("an answer"));
+    let id = story.submit(Request { role: "qa".into(), ..request(1, 0) }).unwrap();
+    assert_eq!(story.calm.state(&id).unwrap().submission().role.as_str(), "QA");
 }

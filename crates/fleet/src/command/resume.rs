@@ -10,10 +10,14 @@ use crate::cli::Resume;
 use crate::config::Loaded;
 use crate::running::{self, Running};
 use crate::show::{self, follow, parse_id};
-use crate::{Exit, model};
+use crate::{Exit, Problem, model, state};
 
 pub(super) async fn run(loaded: &Loaded, asked: Resume) -> anyhow::Result<Exit> {
     let id = parse_id(&asked.id)?;
+    if let Some(address) = state::server(loaded)? {
+        let message = format!("a server works on it ({address}); follow it with: fleet watch {id}");
+        return Err(Problem::new(Exit::Busy, message).into());
+    }
     let recorded = model_of(loaded, &id).await?;
     let chosen = model::choose(loaded, Arc::new(SystemClock), Some(&recorded)).await?;
     let label = chosen.label.clone();

@@ -122,7 +122,8 @@ async fn silence_of_all_agents_ends_with_3_when_their_share_of_the_time_is_over(
     let model = answers(HELD).await;
     let (place, url) = (Place::new(), model.url());
     let asked = ["deliberate", TASK, "--url", &url, "--timeout", "1"];
-    ends(&place, &asked, 3, &["0 of 3 agents answered", "(deadline)"]).await;
+    // The call's own limit and the step's deadline are the same moment; either may be noticed first.
+    ends(&place, &asked, 3, &["0 of 3 agents answered", "no verdict"]).await;
 }
 
 #[tokio::test]
@@ -130,7 +131,7 @@ async fn what_is_not_there_ends_with_6() {
     let model = answers(0).await;
     let (place, url) = (Place::new(), model.url());
     ends(&place, &["result", "nothing"], 6, &["nothing was ever submitted here"]).await;
-    let says = ["no council of role SAGE", "ARCHITECT, DATA, DEV, DEVOPS, QA"];
+    let says = ["no council of role \"SAGE\"", "ARCHITECT, DATA, DEV, DEVOPS, QA"];
     ends(&place, &["deliberate", TASK, "--role", "SAGE", "--url", &url], 6, &says).await;
     assert_eq!(place.run(&["deliberate", TASK, "--url", &url]).await.code, 0);
     for command in ["result", "watch", "cancel"] {
