@@ -5,9 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use fleet_orchestrator::port::{
-    Announcements, Answers, Clock, Entropy, EventStore, JobQueue, Position, StoreError,
-};
+use fleet_orchestrator::port::{Announcements, Answers, Clock, Entropy, EventStore, JobQueue, StoreError};
 use tokio::sync::mpsc;
 
 use crate::announcements::SqliteAnnouncements;
@@ -144,8 +142,6 @@ pub struct ReadOnly {
     pub events: Arc<dyn EventStore>,
     /// Answers. A tail gives what there is, and does not wake up for what others write later.
     pub answers: Arc<dyn Answers>,
-    /// The highest position that anything was published for when this was opened.
-    pub published_to: Position,
 }
 
 impl ReadOnly {
@@ -165,7 +161,6 @@ impl ReadOnly {
                 shared: Arc::clone(&shared),
             }),
             answers: Arc::new(SqliteAnswers { writes, reader, shared }),
-            published_to: Position(given.published),
         })
     }
 }

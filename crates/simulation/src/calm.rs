@@ -5,9 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{Answer, Deliberation, DeliberationId, JobId, Timestamp};
-use fleet_orchestrator::port::{Clock as _, HistoryId, LanguageModel, NoProgress};
-use fleet_orchestrator::{Coordinator, OrchestratorSettings, Ports, Retention, Scope, Settings, begin};
-use fleet_worker::{Parts, Worker};
+use fleet_orchestrator::port::{Clock as _, HistoryId, LanguageModel};
+use fleet_orchestrator::{Coordinator, OrchestratorSettings, Retention, Scope, Settings, begin};
 use tokio_util::sync::CancellationToken;
 
 use crate::executor::{Executor, Owner};
@@ -15,7 +14,7 @@ use crate::faults::Faults;
 use crate::link::Link;
 use crate::rng::Rng;
 use crate::run::councils;
-use crate::work::SimChecker;
+use crate::work;
 use crate::world::{Topic, World};
 
 /// A world in which nothing fails and time passes only when everything waits for it.
@@ -57,33 +56,14 @@ impl Calm {
     pub fn start(&self, settings: OrchestratorSettings, model: Arc<dyn LanguageModel>) -> Arc<Coordinator> {
         self.kill();
         let life = self.world.lock().lives[0];
-        let link = Arc::new(Link { world: self.world.clone(), process: 0, life });
-        let clock = Arc::new(self.world.clone());
-        let ports = Ports {
-            events: Arc::clone(&link) as _,
-            answers: Arc::clone(&link) as _,
-            queue: Arc::clone(&link) as _,
-            announcements: Arc::clone(&link) as _,
-            clock: Arc::clone(&clock) as _,
-            entropy: Arc::clone(&clock) as _,
-        };
+        let link = Link { world: self.world.clone(), process: 0, life };
+        let ports = link.ports();
         let stop = CancellationToken::new();
-        let begun = self.run(async move { begin(&ports, councils(), settings, &stop).await });
+        let of_parts = ports.clone();
+        let begun = self.run(async move { begin(&of_parts, councils(), settings, &stop).await });
         #[expect(clippy::expect_used, reason = "nothing fails here")]
         let (coordinator, parts) = begun.expect("the log can be read");
-        let worker = Worker::new(
-            Parts {
-                histories: Arc::clone(coordinator.histories()),
-                answers: Arc::clone(&link) as _,
-                queue: link as _,
-                model,
-                checker: Arc::new(SimChecker),
-                progress: Arc::new(NoProgress),
-                clock: Arc::clone(&clock) as _,
-                entropy: clock as _,
-            },
-            fleet_worker::Settings::default(),
-        );
+        let worker = work::worker(&ports, &coordinator, model, fleet_worker::Settings::default());
         let mut executor = self.executor.lock().unwrap_or_else(PoisonError::into_inner);
         for (_, part) in parts {
             executor.0.spawn(Owner::Process(0), part);

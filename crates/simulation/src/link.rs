@@ -5,8 +5,10 @@ mod queue;
 mod stores;
 
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::task::Poll;
 
+use fleet_orchestrator::Ports;
 use fleet_orchestrator::port::StoreError;
 
 use crate::world::{State, Topic, World};
@@ -29,6 +31,19 @@ enum Fate {
 }
 
 impl Link {
+    /// The ports, all by this link.
+    pub(crate) fn ports(&self) -> Ports {
+        let (link, clock) = (Arc::new(self.clone()), Arc::new(self.world.clone()));
+        Ports {
+            events: Arc::clone(&link) as _,
+            answers: Arc::clone(&link) as _,
+            queue: Arc::clone(&link) as _,
+            announcements: link as _,
+            clock: Arc::clone(&clock) as _,
+            entropy: clock as _,
+        }
+    }
+
     pub(crate) fn alive(&self, state: &State) -> bool {
         state.lives[self.process] == self.life
     }

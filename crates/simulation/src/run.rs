@@ -5,12 +5,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{DeliberationId, Profile, Role, Task};
 use fleet_llm::{SimulatedModel, SimulatedSettings};
-use fleet_orchestrator::port::{Clock as _, NoProgress};
+use fleet_orchestrator::port::Clock as _;
 use fleet_orchestrator::{
-    Coordinator, Council, Councils, HandleError, OrchestratorSettings, Ports, Request, Retention, Scope,
-    Settings, begin,
+    Coordinator, Council, Councils, HandleError, OrchestratorSettings, Request, Retention, Scope, Settings,
+    begin,
 };
-use fleet_worker::{Parts, Worker};
 use tokio_util::sync::CancellationToken;
 
 use crate::executor::{Executor, Owner};
@@ -18,7 +17,7 @@ use crate::faults::Faults;
 use crate::invariants;
 use crate::link::Link;
 use crate::rng::Rng;
-use crate::work::{SimChecker, WatchedModel};
+use crate::work::{self, WatchedModel};
 use crate::world::{Topic, World};
 
 /// The most steps a run may take before it counts as stuck.
@@ -146,16 +145,8 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
         state.rng.below(3_000)
     };
     world.pause(pause).await;
-    let link = Arc::new(Link { world: world.clone(), process, life: world.lock().lives[process] });
-    let clock = Arc::new(world.clone());
-    let ports = Ports {
-        events: Arc::clone(&link) as _,
-        answers: Arc::clone(&link) as _,
-        queue: Arc::clone(&link) as _,
-        announcements: Arc::clone(&link) as _,
-        clock: Arc::clone(&clock) as _,
-        entropy: Arc::clone(&clock) as _,
-    };
+    let link = Link { world: world.clone(), process, life: world.lock().lives[process] };
+    let ports = link.ports();
     let stop = CancellationToken::new();
     let (coordinator, parts) = loop {
         match begin(&ports, councils(), settings(), &stop).await {
@@ -165,21 +156,11 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
     };
     let model = SimulatedModel::new(
         SimulatedSettings { seed, failure_rate: 0.1, malformed_rate: 0.05, ..SimulatedSettings::default() },
-        Arc::clone(&clock) as _,
+        Arc::clone(&ports.clock),
     );
-    let worker = Worker::new(
-        Parts {
-            histories: Arc::clone(coordinator.histories()),
-            answers: Arc::clone(&link) as _,
-            queue: Arc::clone(&link) as _,
-            model: Arc::new(WatchedModel { link: (*link).clone(), model }),
-            checker: Arc::new(SimChecker),
-            progress: Arc::new(NoProgress),
-            clock: Arc::clone(&clock) as _,
-            entropy: clock as _,
-        },
-        fleet_worker::Settings { slots: 6, ..fleet_worker::Settings::default() },
-    );
+    let model = Arc::new(WatchedModel { link, model });
+    let settings = fleet_worker::Settings { slots: 6, ..fleet_worker::Settings::default() };
+    let worker = work::worker(&ports, &coordinator, model, settings);
     let owner = Owner::Process(process);
     let mut state = world.lock();
     state.spawned.extend(parts.into_iter().map(|(_, part)| (owner, part)));

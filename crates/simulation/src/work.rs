@@ -1,14 +1,37 @@
 //! What the worker works with: the simulated model, watched, and a checker of chance.
 
 use std::future::pending;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Generation};
 use fleet_llm::SimulatedModel;
-use fleet_orchestrator::port::{Checker, LanguageModel, ModelError, ModelRequest, Tokens};
+use fleet_orchestrator::port::{Checker, LanguageModel, ModelError, ModelRequest, NoProgress, Tokens};
+use fleet_orchestrator::{Coordinator, Ports};
+use fleet_worker::{Parts, Settings, Worker};
 
 use crate::invariants;
 use crate::link::Link;
+
+/// A worker over `ports` that speaks through `model`.
+pub(crate) fn worker(
+    ports: &Ports,
+    coordinator: &Coordinator,
+    model: Arc<dyn LanguageModel>,
+    settings: Settings,
+) -> Worker {
+    let parts = Parts {
+        histories: Arc::clone(coordinator.histories()),
+        answers: Arc::clone(&ports.answers),
+        queue: Arc::clone(&ports.queue),
+        model,
+        checker: Arc::new(SimChecker),
+        progress: Arc::new(NoProgress),
+        clock: Arc::clone(&ports.clock),
+        entropy: Arc::clone(&ports.entropy),
+    };
+    Worker::new(parts, settings)
+}
 
 /// The simulated model, watched.
 pub(crate) struct WatchedModel {
