@@ -8,6 +8,7 @@ mod event;
 mod evolve;
 mod id;
 mod jobs;
+mod profile;
 pub mod prompts;
 mod record;
 mod schedule;
@@ -24,12 +25,13 @@ pub use event::{Ending, Event, Opened, Window};
 pub use evolve::{evolve, replay};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
 pub use jobs::{Assignment, Work, jobs_after};
+pub use profile::{Parameters, Profile};
 pub use record::{Digest, Record, RecordError, SCHEMA};
 pub use state::{
     Deliberation, Ended, JobCounts, Lane, PeerScore, Phase, Status, Step, Version, check_job, text_job,
 };
 pub use task::{
-    AGENTS_MAX, DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, METADATA_MAX, Member, Profile,
+    AGENTS_MAX, DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, METADATA_MAX, Member, Priority,
     REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, ROUNDS_MAX, RUBRIC_BYTES_MAX, Submission, TIMEOUT_MS_MAX,
     TIMEOUT_MS_MIN, Task,
 };

@@ -7,8 +7,11 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{Event, Timestamp};
 
-/// The version of the form in which this code stores records.
-pub const SCHEMA: u32 = 1;
+/// The version of the form in which this code stores records. Every earlier form is read as well:
+///
+/// 1. had neither priorities, traces, endpoints nor parameters; without them a task is of normal priority
+///    and belongs to no trace, and an agent has no server of its own.
+pub const SCHEMA: u32 = 2;
 
 /// One decision: all its events or none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

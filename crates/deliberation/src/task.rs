@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, DeliberationId, Rejection, Role};
+use crate::{AgentId, DeliberationId, Profile, Rejection, Role};
 
 /// The longest description of a task, in bytes.
 pub const DESCRIPTION_BYTES_MAX: usize = 256 * 1024;
@@ -43,17 +43,23 @@ pub struct Task {
     pub metadata: BTreeMap<String, String>,
 }
 
-/// The model an agent speaks through, fixed when its deliberation opens.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Profile {
-    /// The name of the profile in the configuration.
-    pub name: String,
-    /// The model's name as its server knows it.
-    pub model: String,
-    /// Sampling temperature of an agent that answers plainly.
-    pub temperature: f64,
-    /// The most tokens of one answer.
-    pub tokens_max: u32,
+/// Who goes first where not all can be served at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Priority {
+    /// After all others.
+    Low,
+    /// As most are.
+    #[default]
+    Normal,
+    /// Before all others.
+    High,
+}
+
+impl Priority {
+    fn is_normal(&self) -> bool {
+        *self == Priority::Normal
+    }
 }
 
 /// One seat of the council that works on a task.
@@ -83,12 +89,19 @@ pub struct Submission {
     pub quorum: u32,
     /// The longest the deliberation may take, in milliseconds.
     pub timeout_ms: u64,
+    /// Who goes first where not all can be served at once.
+    #[serde(default, skip_serializing_if = "Priority::is_normal")]
+    pub priority: Priority,
     /// Identifies the request as it was sent, so that a repeated submission is told from another one
     /// under the same id.
     pub fingerprint: String,
     /// Who submitted it, as far as the edge knows.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub submitter: String,
+    /// The trace it belongs to, as the header `traceparent` of W3C Trace Context writes it; empty if it
+    /// belongs to none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub trace: String,
 }
 
 impl Submission {

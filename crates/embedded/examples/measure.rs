@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fleet_deliberation::{AgentId, Answer, DeliberationId, Generation, JobId, JobKind, Outcome, Timestamp};
+use fleet_deliberation::{
+    AgentId, Answer, DeliberationId, Generation, JobId, JobKind, Outcome, Priority, Timestamp,
+};
 use fleet_embedded::{Embedded, Settings, SystemClock};
 use fleet_orchestrator::port::{Entry, HistoryId, Sequence};
 use tokio::task::JoinSet;
@@ -164,7 +166,7 @@ async fn jobs(store: &Arc<Embedded>) {
     let jobs: Vec<JobId> = (0..100_000).map(|n| answer(&format!("queued-{n}")).job).collect();
     let before = store.stats().commits;
     let began = Instant::now();
-    store.jobs.put(&jobs).await.expect("puts");
+    store.jobs.put(&jobs, Priority::Normal).await.expect("puts");
     let mut tasks = JoinSet::new();
     for _ in 0..32 {
         let store = Arc::clone(store);

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use fleet_deliberation::{JobId, Timestamp};
+use fleet_deliberation::{JobId, Priority, Timestamp};
 use fleet_orchestrator::port::{Clock, JobQueue, Lease, StoreError};
 use tokio::sync::Notify;
 
@@ -58,8 +58,8 @@ impl MemoryJobQueue {
 
 #[async_trait]
 impl JobQueue for MemoryJobQueue {
-    async fn put(&self, jobs: &[JobId]) -> Result<(), StoreError> {
-        self.change(|queue| jobs.iter().for_each(|job| queue.put(job)));
+    async fn put(&self, jobs: &[JobId], priority: Priority) -> Result<(), StoreError> {
+        self.change(|queue| jobs.iter().for_each(|job| queue.put(job, priority)));
         Ok(())
     }
 

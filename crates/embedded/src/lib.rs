@@ -28,6 +28,7 @@ mod recent;
 mod schema;
 mod stats;
 mod ticks;
+mod turns;
 mod write;
 mod writer;
 

@@ -1,24 +1,29 @@
 //! Which jobs wait, which are leased, and what time does to them.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use fleet_deliberation::{JobId, Timestamp};
+use fleet_deliberation::{JobId, Priority, Timestamp};
 use fleet_orchestrator::port::Lease;
 
 use crate::attempts::Attempts;
+use crate::turns::Turns;
 
 /// The index of jobs.
 pub(crate) struct Queue {
     lease_ms: u64,
     now: Timestamp,
     tokens: u64,
-    jobs: HashMap<Arc<JobId>, State>,
-    /// First come first served.
-    ready: VecDeque<Arc<JobId>>,
+    jobs: HashMap<Arc<JobId>, Job>,
+    ready: Turns,
     /// What becomes ready by itself: delayed jobs, and leased ones when their lease runs out. The number
     /// keeps apart those of the same moment.
     later: BTreeMap<(Timestamp, u64), Arc<JobId>>,
+}
+
+struct Job {
+    priority: Priority,
+    state: State,
 }
 
 enum State {
@@ -34,7 +39,7 @@ impl Queue {
             now: Timestamp(0),
             tokens: 0,
             jobs: HashMap::new(),
-            ready: VecDeque::new(),
+            ready: Turns::default(),
             later: BTreeMap::new(),
         }
     }
@@ -46,7 +51,7 @@ impl Queue {
             && next.key().0 <= now
         {
             let job = next.remove();
-            self.make_ready(job);
+            self.make_ready(job, None);
         }
     }
 
@@ -59,16 +64,20 @@ impl Queue {
         !self.ready.is_empty()
     }
 
-    pub(crate) fn put(&mut self, job: &JobId) {
+    pub(crate) fn put(&mut self, job: &JobId, priority: Priority) {
         if !self.jobs.contains_key(job) {
-            self.make_ready(Arc::new(job.clone()));
+            self.make_ready(Arc::new(job.clone()), Some(priority));
         }
     }
 
     pub(crate) fn lease(&mut self, slots: usize, attempts: &Attempts) -> Vec<Lease> {
-        let taken = slots.min(self.ready.len());
-        let jobs: Vec<Arc<JobId>> = self.ready.drain(..taken).collect();
-        jobs.into_iter().map(|job| self.lease_one(job, attempts)).collect()
+        let mut leases = Vec::new();
+        while leases.len() < slots
+            && let Some(job) = self.ready.pop()
+        {
+            leases.push(self.lease_one(job, attempts));
+        }
+        leases
     }
 
     /// False when the lease has run out.
@@ -85,16 +94,17 @@ impl Queue {
     pub(crate) fn release(&mut self, lease: &Lease, not_before: Timestamp) {
         let Some(job) = self.take(lease) else { return };
         if not_before <= self.now {
-            self.make_ready(job);
+            self.make_ready(job, None);
         } else {
             let key = self.later_key(not_before);
-            self.jobs.insert(Arc::clone(&job), State::Delayed);
+            self.set(&job, State::Delayed);
             self.later.insert(key, job);
         }
     }
 
     pub(crate) fn finish(&mut self, lease: &Lease, attempts: &Attempts) {
         if self.take(lease).is_some() {
+            self.jobs.remove(&lease.job);
             attempts.finish(&lease.job.to_string().into());
         }
     }
@@ -103,14 +113,23 @@ impl Queue {
         let attempt = attempts.begin(&job.to_string().into());
         let until = self.later_key(self.now.plus_ms(self.lease_ms));
         let lease = Lease { job: JobId::clone(&job), attempt, token: until.1 };
-        self.jobs.insert(Arc::clone(&job), State::Leased { token: lease.token, until });
+        self.set(&job, State::Leased { token: lease.token, until });
         self.later.insert(until, job);
         lease
     }
 
-    fn make_ready(&mut self, job: Arc<JobId>) {
-        self.jobs.insert(Arc::clone(&job), State::Ready);
-        self.ready.push_back(job);
+    /// A job that is new comes with its priority; one that was there keeps its own.
+    fn make_ready(&mut self, job: Arc<JobId>, priority: Option<Priority>) {
+        let known = self.jobs.get(&job).map(|known| known.priority);
+        let priority = known.or(priority).unwrap_or_default();
+        self.jobs.insert(Arc::clone(&job), Job { priority, state: State::Ready });
+        self.ready.push(job, priority);
+    }
+
+    fn set(&mut self, job: &Arc<JobId>, state: State) {
+        if let Some(known) = self.jobs.get_mut(job) {
+            known.state = state;
+        }
     }
 
     fn later_key(&mut self, moment: Timestamp) -> (Timestamp, u64) {
@@ -120,15 +139,14 @@ impl Queue {
 
     /// The state of a job while this lease of it holds.
     fn leased(&mut self, lease: &Lease) -> Option<&mut State> {
-        let state = self.jobs.get_mut(&lease.job)?;
+        let state = &mut self.jobs.get_mut(&lease.job)?.state;
         matches!(state, State::Leased { token, .. } if *token == lease.token).then_some(state)
     }
 
-    /// Takes a leased job out of everything.
+    /// Takes a leased job away from its lease.
     fn take(&mut self, lease: &Lease) -> Option<Arc<JobId>> {
         let Some(State::Leased { until, .. }) = self.leased(lease) else { return None };
         let until = *until;
-        self.jobs.remove(&lease.job);
         self.later.remove(&until)
     }
 }

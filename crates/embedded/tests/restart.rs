@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fleet_deliberation::{
-    AgentId, Answer, DeliberationId, Generation, JobId, JobKind, Outcome, Review, Timestamp,
+    AgentId, Answer, DeliberationId, Generation, JobId, JobKind, Outcome, Priority, Review, Timestamp,
 };
 use fleet_embedded::{Embedded, OpenError, ReadOnly, Settings, SystemClock, held_by};
 use fleet_orchestrator::contract::announcements::sample;
@@ -176,7 +176,7 @@ async fn attempts_outlive_the_process_until_the_job_is_finished_or_forgotten() {
     let dir = tempfile::tempdir().unwrap();
     let jobs = [job("lost", 0), job("done", 0), job("forgotten", 0)];
     let store = open(dir.path());
-    store.jobs.put(&jobs).await.unwrap();
+    store.jobs.put(&jobs, Priority::Normal).await.unwrap();
     let leases = store.jobs.lease(3).await.unwrap();
     assert!(leases.iter().map(|lease| &lease.job).eq(&jobs));
     // Without finishing anything: as if each had taken the process along.
@@ -184,7 +184,7 @@ async fn attempts_outlive_the_process_until_the_job_is_finished_or_forgotten() {
     drop(store);
 
     let store = open(dir.path());
-    store.jobs.put(&jobs).await.unwrap();
+    store.jobs.put(&jobs, Priority::Normal).await.unwrap();
     let leases = store.jobs.lease(3).await.unwrap();
     assert!(leases.iter().all(|lease| lease.attempt == 2));
     store.jobs.finish(&leases[1]).await.unwrap();
@@ -193,7 +193,7 @@ async fn attempts_outlive_the_process_until_the_job_is_finished_or_forgotten() {
     drop(store);
 
     let store = open(dir.path());
-    store.jobs.put(&jobs).await.unwrap();
+    store.jobs.put(&jobs, Priority::Normal).await.unwrap();
     let leases = store.jobs.lease(3).await.unwrap();
     assert_eq!(leases.iter().map(|lease| lease.attempt).collect::<Vec<_>>(), [3, 1, 1]);
     store.close().await;
@@ -203,7 +203,7 @@ async fn attempts_outlive_the_process_until_the_job_is_finished_or_forgotten() {
 async fn attempts_reach_the_disk_by_themselves() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
-    store.jobs.put(&[job("a", 0)]).await.unwrap();
+    store.jobs.put(&[job("a", 0)], Priority::Normal).await.unwrap();
     store.jobs.lease(1).await.unwrap();
     // The writer takes one thing after another: what is asked later is answered later.
     store.answers.forget(&deliberation("b")).await.unwrap();
@@ -219,7 +219,7 @@ async fn a_job_done_before_the_next_commit_costs_none() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let jobs: Vec<JobId> = (0..1000).map(|round| job("a", round)).collect();
-    store.jobs.put(&jobs).await.unwrap();
+    store.jobs.put(&jobs, Priority::Normal).await.unwrap();
     for lease in store.jobs.lease(1000).await.unwrap() {
         store.jobs.finish(&lease).await.unwrap();
     }

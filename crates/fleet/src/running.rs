@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use fleet_checks::Suite;
 use fleet_deliberation::Profile;
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
-use fleet_orchestrator::port::{Answers, Clock, EventStore};
+use fleet_orchestrator::port::{Answers, Clock, EventStore, NoObserver, Observer};
 use fleet_orchestrator::{
     Coordinator, Council, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
@@ -48,6 +48,7 @@ impl Running {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let embedded = open(loaded, Arc::clone(&clock)).await?;
         let stop = CancellationToken::new();
+        let observer: Arc<dyn Observer> = Arc::new(NoObserver);
         let ports = Ports {
             events: Arc::clone(&embedded.events),
             answers: Arc::clone(&embedded.answers),
@@ -55,6 +56,7 @@ impl Running {
             announcements: Arc::clone(&embedded.announcements),
             clock: Arc::clone(&clock),
             entropy: Arc::clone(&embedded.entropy),
+            observer: Arc::clone(&observer),
         };
         let settings = OrchestratorSettings {
             coordinator: coordinator_settings(config),
@@ -91,6 +93,7 @@ impl Running {
                     progress: Arc::clone(&embedded.ticks) as _,
                     clock: Arc::clone(&clock),
                     entropy: Arc::clone(&embedded.entropy),
+                    observer: Arc::clone(&observer),
                 },
                 fleet_worker::Settings {
                     slots: share(config.worker.slots, workers, nth),
@@ -138,7 +141,8 @@ pub(crate) fn reader(loaded: &Loaded, events: Arc<dyn EventStore>, answers: Arc<
     let settings = coordinator_settings(&loaded.config);
     let histories = Arc::new(Histories::new(events, settings.cached_max));
     let entropy = Arc::new(fleet_embedded::SystemEntropy);
-    Coordinator::new(histories, answers, Arc::new(SystemClock), entropy, Councils::default(), settings)
+    let (clock, observer) = (Arc::new(SystemClock), Arc::new(NoObserver));
+    Coordinator::new(histories, answers, clock, entropy, observer, Councils::default(), settings)
 }
 
 /// Opens the state for this process alone.
@@ -163,12 +167,7 @@ fn coordinator_settings(config: &Config) -> Settings {
 }
 
 fn councils(config: &Config, model: &str) -> anyhow::Result<Councils> {
-    let profile = Profile {
-        name: "default".into(),
-        model: model.into(),
-        temperature: config.model.temperature,
-        tokens_max: config.model.tokens_max,
-    };
+    let profile = Profile::new("default", model, config.model.temperature, config.model.tokens_max);
     let mut councils = Vec::new();
     for (role, council) in &config.councils {
         let council = Council::new(role.clone(), council.agents, profile.clone());

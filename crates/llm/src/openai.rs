@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use fleet_deliberation::{FailureKind, Generation};
-use fleet_orchestrator::port::{LanguageModel, ModelError, ModelRequest, Tokens};
+use fleet_orchestrator::port::{Heard, LanguageModel, ModelError, ModelRequest};
 
 use crate::wire::ModelList;
 use answer::{BadAnswer, Reading};
@@ -87,11 +87,7 @@ impl OpenAi {
 
 #[async_trait]
 impl LanguageModel for OpenAi {
-    async fn complete(
-        &self,
-        request: &ModelRequest,
-        heard: &(dyn Fn(Tokens) + Send + Sync),
-    ) -> Result<Generation, ModelError> {
+    async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError> {
         let call = Call { server: &self.server, request, heard };
         let mut timer = Timer::start(self.limits, request.timeout_ms);
         let mut extras = self.extras(request);
@@ -122,7 +118,7 @@ impl LanguageModel for OpenAi {
 struct Call<'a> {
     server: &'a Server,
     request: &'a ModelRequest,
-    heard: &'a (dyn Fn(Tokens) + Send + Sync),
+    heard: Heard<'a>,
 }
 
 impl Call<'_> {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fleet_deliberation::{FailureKind, Generation, JobKind, Usage};
-use fleet_orchestrator::port::{Clock, LanguageModel, ModelError, ModelRequest, Speaker, Tokens};
+use fleet_orchestrator::port::{Clock, Heard, LanguageModel, ModelError, ModelRequest, Speaker, Tokens};
 
 use dice::Dice;
 use draft::Draft;
@@ -87,11 +87,7 @@ fn not_meant(model: &str) -> ModelError {
 
 #[async_trait]
 impl LanguageModel for SimulatedModel {
-    async fn complete(
-        &self,
-        request: &ModelRequest,
-        heard: &(dyn Fn(Tokens) + Send + Sync),
-    ) -> Result<Generation, ModelError> {
+    async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError> {
         if request.model.as_ref() != SIMULATED {
             return Err(not_meant(&request.model));
         }
@@ -105,7 +101,7 @@ impl LanguageModel for SimulatedModel {
             // Faults show early or late.
             duration_ms = (duration_ms as f64 * dice.unit()) as u64;
         }
-        let mut first_token_ms = None;
+        let (mut first_token_ms, mut shown) = (None, 0);
         for tick in 1..=TICKS {
             let at =
                 (duration_ms / TICKS).saturating_mul(tick).max(if tick == TICKS { duration_ms } else { 0 });
@@ -119,7 +115,8 @@ impl LanguageModel for SimulatedModel {
             }
             if outcome.is_ok() && (at > 0 || tick == TICKS) {
                 first_token_ms.get_or_insert_with(|| self.clock.now().ms_since(started));
-                heard(Tokens { written: written * tick / TICKS, reasoning: false });
+                let text = outcome.as_ref().map_or("", |(text, _)| part(text, &mut shown, tick));
+                heard(Tokens { written: written * tick / TICKS, reasoning: false, text });
             }
         }
         let (text, truncated) = outcome?;
@@ -166,6 +163,14 @@ impl SimulatedModel {
         let end = (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
         Ok((format!("{LABEL}\n\n{}", &text[..end]), true))
     }
+}
+
+/// What a reader has not seen yet of a text of which `tick` parts of [`TICKS`] are written.
+fn part<'a>(text: &'a str, shown: &mut usize, tick: u64) -> &'a str {
+    let tick = usize::try_from(tick.min(TICKS)).unwrap_or(0);
+    let until = text.len() * tick / (TICKS as usize);
+    let until = (*shown..=until).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(*shown);
+    &text[std::mem::replace(shown, until)..until]
 }
 
 fn tokens(bytes: usize) -> u64 {

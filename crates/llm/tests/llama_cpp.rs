@@ -26,7 +26,7 @@ async fn an_answer_is_streamed_and_counted() {
     let heard = Mutex::new(0);
     let request = ModelRequest { tokens_max: 40, ..request() };
     let generation = client(&llama.url)
-        .complete(&request, &|tokens: Tokens| *heard.lock().unwrap() = tokens.written)
+        .complete(&request, &|tokens: Tokens<'_>| *heard.lock().unwrap() = tokens.written)
         .await
         .unwrap();
     assert!(!generation.text.is_empty());
@@ -77,7 +77,7 @@ async fn a_stopped_server_is_noticed_within_the_limits() {
     let llama = Llama::start(&[]);
     let model = client_with(&llama.url, limits(20_000, 200, 60_000));
     let once = std::sync::Once::new();
-    let stop = |_: Tokens| once.call_once(|| llama.stop());
+    let stop = |_: Tokens<'_>| once.call_once(|| llama.stop());
     let failed = model.complete(&long_request(), &stop).await.unwrap_err();
     assert_eq!(failed.kind, FailureKind::Timeout, "{failed}");
     assert!(failed.message.contains("model.between_tokens_timeout_s"), "{failed}");

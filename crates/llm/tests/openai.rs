@@ -44,7 +44,7 @@ async fn an_answer_is_put_together_from_its_stream() {
     let server = Scripted::start(|call: &Call| Reply::answer(call, "Grüße,\n\"world\"", 5)).await.unwrap();
     let heard = Mutex::new(Vec::new());
     let generation = client(&server.url())
-        .complete(&request(), &|tokens: Tokens| heard.lock().unwrap().push(tokens.written))
+        .complete(&request(), &|tokens: Tokens<'_>| heard.lock().unwrap().push(tokens.written))
         .await
         .unwrap();
     assert_eq!(generation.text, "Grüße,\n\"world\"");
@@ -379,7 +379,7 @@ async fn dropping_a_call_ends_it_at_the_server() {
     let server = Scripted::start(|_: &Call| Reply::events([delta("ye")]).then_silence()).await.unwrap();
     let model = client(&server.url());
     let begun = tokio::sync::Notify::new();
-    let (request, tell) = (request(), |_: Tokens| begun.notify_one());
+    let (request, tell) = (request(), |_: Tokens<'_>| begun.notify_one());
     tokio::select! {
         _ = model.complete(&request, &tell) => panic!("it has no end"),
         () = begun.notified() => {}

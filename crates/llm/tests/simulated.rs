@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker};
 use async_trait::async_trait;
 use fleet_deliberation::{AgentId, FailureKind, Generation, JobKind, Timestamp};
 use fleet_llm::{LABEL, SIMULATED, SimulatedModel, SimulatedSettings};
-use fleet_orchestrator::port::{Clock, LanguageModel, ModelError, ModelRequest, Tokens};
+use fleet_orchestrator::port::{Clock, Heard, LanguageModel, ModelError, ModelRequest, Tokens};
 use serde_json::{Value, json};
 
 #[derive(Default)]
@@ -42,7 +42,7 @@ const QUIET: SimulatedSettings = SimulatedSettings {
 fn call(
     settings: SimulatedSettings,
     request: &ModelRequest,
-    heard: &(dyn Fn(Tokens) + Send + Sync),
+    heard: Heard<'_>,
 ) -> Result<Generation, ModelError> {
     let model = SimulatedModel::new(settings, Arc::new(VirtualClock::default()));
     let mut call = pin!(model.complete(request, heard));
@@ -201,7 +201,7 @@ fn progress_comes_along_with_the_latency() {
     let settings = SimulatedSettings { latency_ms: 600, latency_spread: 0.0, ..QUIET };
     let heard = Mutex::new(Vec::new());
     let request = request(JobKind::Propose, 1, "x");
-    let tell = |tokens: Tokens| heard.lock().expect("no panic").push(tokens.written);
+    let tell = |tokens: Tokens<'_>| heard.lock().expect("no panic").push(tokens.written);
     let generation = call(settings, &request, &tell).expect("an answer");
     let heard = heard.into_inner().expect("no panic");
     assert_eq!((generation.first_token_ms, heard.len()), (100, 6));

@@ -5,15 +5,15 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, Rejection, Role, Submission, Task,
-    Timestamp,
+    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, Priority, Rejection, Role,
+    Submission, Task, Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::watch;
 
 use crate::histories::{Histories, Loaded};
 use crate::in_flight::{InFlight, Move};
-use crate::port::{Answers, Clock, Entropy, Listing, StoreError};
+use crate::port::{Answers, Clock, Entropy, Listing, Observer, StoreError};
 use crate::view::{self, View};
 use crate::{Councils, HandleError, chain, rfc3339};
 
@@ -55,9 +55,15 @@ pub struct Request {
     pub agents: Option<u32>,
     /// The longest it may take, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// Who goes first where not all can be served at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<Priority>,
     /// Who submits it, as far as the edge knows.
     #[serde(skip)]
     pub submitter: String,
+    /// The trace it belongs to, as the header `traceparent` writes it; empty if it belongs to none.
+    #[serde(skip)]
+    pub trace: String,
 }
 
 /// A submission that was accepted.
@@ -75,6 +81,7 @@ pub struct Coordinator {
     answers: Arc<dyn Answers>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
+    observer: Arc<dyn Observer>,
     councils: Councils,
     settings: Settings,
     in_flight: InFlight,
@@ -110,11 +117,12 @@ impl Coordinator {
         answers: Arc<dyn Answers>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        observer: Arc<dyn Observer>,
         councils: Councils,
         settings: Settings,
     ) -> Coordinator {
         let (in_flight, stats) = (InFlight::default(), Mutex::default());
-        Coordinator { histories, answers, clock, entropy, councils, settings, in_flight, stats }
+        Coordinator { histories, answers, clock, entropy, observer, councils, settings, in_flight, stats }
     }
 
     /// The histories behind.
@@ -154,6 +162,14 @@ impl Coordinator {
     /// Opens a deliberation. Its id is given back once its first record is durable. The same request
     /// under the same id is accepted again and changes nothing.
     pub async fn submit(&self, request: Request) -> Result<Accepted, HandleError> {
+        let accepted = self.open(request).await;
+        if let Err(error) = &accepted {
+            self.observer.refused(error.kind());
+        }
+        accepted
+    }
+
+    async fn open(&self, request: Request) -> Result<Accepted, HandleError> {
         let submission = self.submission(request)?;
         let id = submission.id.clone();
         // The log is not asked whether the id is new: the append says so, and nearly all are.
@@ -175,6 +191,7 @@ impl Coordinator {
         match self.histories.commit(None, decision, at).await {
             Ok(_) => {
                 room.done();
+                self.observer.accepted(&submission);
                 self.count(|stats| {
                     stats.accepted += 1;
                     *stats.by_role.entry(submission.role).or_default() += 1;
@@ -215,6 +232,7 @@ impl Coordinator {
                         if let Some(going) = going {
                             going.done();
                         }
+                        self.observer.ended(&now.state);
                         self.count(|stats| {
                             stats.ended += 1;
                             stats.ended_ms += ended.at.ms_since(now.state.opened.at);
@@ -344,6 +362,8 @@ impl Coordinator {
             timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),
             fingerprint: Digest::of(&content).to_string(),
             submitter: request.submitter,
+            priority: request.priority.unwrap_or_default(),
+            trace: request.trace,
         })
     }
 

@@ -1,8 +1,10 @@
 //! Turns stored events into offered jobs. Decides nothing.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use fleet_deliberation::{JobId, jobs_after};
+use fleet_deliberation::{JobId, Priority, jobs_after};
 use tokio_util::sync::CancellationToken;
 
 use crate::histories::{Histories, decode};
@@ -44,26 +46,36 @@ impl Dispatcher {
             let tail = || self.histories.store().tail(place, BATCH_MAX);
             let records = persist(&*self.clock, "reading the log for new jobs", tail).await;
             place = records.last().map_or(place, |stored| stored.position);
-            let jobs: Vec<JobId> = records.iter().flat_map(|stored| self.jobs_of(stored)).collect();
-            if !jobs.is_empty() {
-                persist(&*self.clock, "offering jobs", || self.queue.put(&jobs)).await;
+            let mut offers: BTreeMap<Reverse<Priority>, Vec<JobId>> = BTreeMap::new();
+            for stored in &records {
+                let (priority, jobs) = self.jobs_of(stored);
+                offers.entry(Reverse(priority)).or_default().extend(jobs);
+            }
+            for (Reverse(priority), jobs) in offers {
+                if !jobs.is_empty() {
+                    persist(&*self.clock, "offering jobs", || self.queue.put(&jobs, priority)).await;
+                }
             }
         }
     }
 
-    fn jobs_of(&self, stored: &Stored) -> Vec<JobId> {
+    fn jobs_of(&self, stored: &Stored) -> (Priority, Vec<JobId>) {
+        let nothing = (Priority::default(), Vec::new());
         // The record that ends a history asks for nothing.
         let id = stored.history.as_deliberation().filter(|_| !stored.entry.ends);
-        let Some(id) = id.filter(|id| self.scope.holds(id)) else { return Vec::new() };
+        let Some(id) = id.filter(|id| self.scope.holds(id)) else { return nothing };
         match decode(stored) {
             Ok(record) => {
                 // Before the jobs are offered, or a worker would have to read what they are about.
                 self.histories.learn(&id, stored, &record);
-                record.events.iter().flat_map(|event| jobs_after(&id, event)).collect()
+                // What is not in memory any more is offered as most are: the queue is a hint.
+                let known = self.histories.in_memory(&id);
+                let priority = known.map(|known| known.state.submission().priority).unwrap_or_default();
+                (priority, record.events.iter().flat_map(|event| jobs_after(&id, event)).collect())
             }
             Err(error) => {
                 tracing::error!(deliberation.id = %id, error = chain(&error), "a record cannot be read");
-                Vec::new()
+                nothing
             }
         }
     }

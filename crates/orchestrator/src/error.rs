@@ -43,6 +43,25 @@ pub enum HandleError {
     Store(#[from] StoreError),
 }
 
+impl HandleError {
+    /// The kind of error in one word, for counting.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            HandleError::Rejected(Rejection::Unknown(_)) | HandleError::NoLongerServed { .. } => "unknown",
+            HandleError::Rejected(Rejection::Malformed { .. }) => "malformed",
+            HandleError::Rejected(Rejection::OtherContent(_)) => "other_content",
+            HandleError::Rejected(Rejection::NotNow(_)) => "not_now",
+            HandleError::NoCouncil { .. } => "no_council",
+            HandleError::Busy { .. } => "busy",
+            HandleError::Store(StoreError::Conflict) => "conflict",
+            HandleError::Store(StoreError::Full) => "full",
+            HandleError::Store(StoreError::Unavailable(_)) => "unavailable",
+            HandleError::Store(StoreError::Corrupt(..)) => "corrupt",
+        }
+    }
+}
+
 fn join(roles: &[Role]) -> String {
     roles.iter().map(Role::as_str).collect::<Vec<_>>().join(", ")
 }

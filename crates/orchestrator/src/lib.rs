@@ -19,6 +19,7 @@ mod persist;
 pub mod port;
 mod sweep;
 mod timers;
+mod trace;
 mod view;
 
 pub use announcer::Announcer;
@@ -33,4 +34,5 @@ pub use orchestrator::{OrchestratorSettings, Part, Ports, begin};
 pub use persist::persist;
 pub use sweep::{Scope, Sweep};
 pub use timers::Timers;
+pub use trace::{BadTrace, TraceContext};
 pub use view::{ResultView, View, generation, report};

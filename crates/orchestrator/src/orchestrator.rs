@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::coordinator::Settings;
 use crate::histories::Histories;
 use crate::janitor::Retention;
-use crate::port::{Announcements, Answers, Clock, Entropy, EventStore, JobQueue, StoreError};
+use crate::port::{Announcements, Answers, Clock, Entropy, EventStore, JobQueue, Observer, StoreError};
 use crate::sweep::Scope;
 use crate::{Announcer, Collector, Coordinator, Councils, Dispatcher, Janitor, Sweep, Timers};
 
@@ -28,6 +28,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
 }
 
 /// How the parts behave.
@@ -56,13 +58,14 @@ pub async fn begin(
     settings: OrchestratorSettings,
     stop: &CancellationToken,
 ) -> Result<(Arc<Coordinator>, Vec<Part>), StoreError> {
-    let Ports { events, answers, queue, announcements, clock, entropy } = ports.clone();
+    let Ports { events, answers, queue, announcements, clock, entropy, observer } = ports.clone();
     let histories = Arc::new(Histories::new(Arc::clone(&events), settings.coordinator.cached_max));
     let coordinator = Arc::new(Coordinator::new(
         Arc::clone(&histories),
         Arc::clone(&answers),
         Arc::clone(&clock),
         entropy,
+        observer,
         councils,
         settings.coordinator,
     ));

@@ -8,6 +8,7 @@ mod entropy;
 mod event_store;
 mod job_queue;
 mod language_model;
+mod observer;
 mod progress;
 
 pub use announcements::{Announcement, Announcements};
@@ -17,7 +18,10 @@ pub use clock::Clock;
 pub use entropy::Entropy;
 pub use event_store::{Entry, EventStore, HistoryId, HistoryInfo, Listing, Position, Sequence, Stored};
 pub use job_queue::{JobQueue, Lease};
-pub use language_model::{LanguageModel, Message, ModelError, ModelRequest, ResponseFormat, Speaker, Tokens};
+pub use language_model::{
+    Heard, LanguageModel, Message, ModelError, ModelRequest, ResponseFormat, Speaker, Tokens,
+};
+pub use observer::{Attempted, Called, NoObserver, Observer, Observers};
 pub use progress::{NoProgress, Progress, Tick};
 
 /// What came between the work and a record.

@@ -125,7 +125,7 @@ impl Sweep {
             }
         }
         if !lost.is_empty() {
-            self.queue.put(&lost).await?;
+            self.queue.put(&lost, loaded.state.submission().priority).await?;
         }
         if !found.is_empty() {
             take(&self.coordinator, &*self.clock, id, &found).await?;

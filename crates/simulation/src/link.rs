@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 
 use fleet_orchestrator::Ports;
-use fleet_orchestrator::port::StoreError;
+use fleet_orchestrator::port::{NoObserver, StoreError};
 
 use crate::world::{State, Topic, World};
 
@@ -41,6 +41,7 @@ impl Link {
             announcements: link as _,
             clock: Arc::clone(&clock) as _,
             entropy: clock as _,
+            observer: Arc::new(NoObserver),
         }
     }
 

@@ -169,8 +169,7 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
 }
 
 pub(crate) fn councils() -> Councils {
-    let profile =
-        Profile { name: "default".into(), model: "simulated".into(), temperature: 0.7, tokens_max: 2048 };
+    let profile = Profile::new("default", "simulated", 0.7, 2048);
     let council = |role: &str, size| Council::new(Role::new(role).ok()?, size, profile.clone()).ok();
     Councils::new([council("DEV", 3), council("QA", 2)].into_iter().flatten())
 }
@@ -214,7 +213,7 @@ impl Client {
             rounds_max: None,
             agents: rng.chance(500).then(|| 1 + u32::try_from(rng.below(4)).unwrap_or(0)),
             timeout_ms: Some(5_000 + rng.below(600_000)),
-            submitter: String::new(),
+            ..Request::default()
         };
         #[expect(clippy::expect_used, reason = "the text above is a name")]
         let id = DeliberationId::new(&id).expect("a name");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Generation};
 use fleet_llm::SimulatedModel;
-use fleet_orchestrator::port::{Checker, LanguageModel, ModelError, ModelRequest, NoProgress, Tokens};
+use fleet_orchestrator::port::{Checker, Heard, LanguageModel, ModelError, ModelRequest, NoProgress};
 use fleet_orchestrator::{Coordinator, Ports};
 use fleet_worker::{Parts, Settings, Worker};
 
@@ -29,6 +29,7 @@ pub(crate) fn worker(
         progress: Arc::new(NoProgress),
         clock: Arc::clone(&ports.clock),
         entropy: Arc::clone(&ports.entropy),
+        observer: Arc::clone(&ports.observer),
     };
     Worker::new(parts, settings)
 }
@@ -41,11 +42,7 @@ pub(crate) struct WatchedModel {
 
 #[async_trait]
 impl LanguageModel for WatchedModel {
-    async fn complete(
-        &self,
-        request: &ModelRequest,
-        heard: &(dyn Fn(Tokens) + Send + Sync),
-    ) -> Result<Generation, ModelError> {
+    async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError> {
         let hangs = {
             let mut state = self.link.world.lock();
             invariants::called(&mut state, self.link.process, &request.job);

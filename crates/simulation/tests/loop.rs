@@ -9,7 +9,7 @@ use fleet_deliberation::{
     AgentId, DeliberationId, Ending, FailureKind, Generation, JobId, JobKind, Outcome, Status, Task,
     Timestamp,
 };
-use fleet_orchestrator::port::{LanguageModel, ModelError, ModelRequest, Tokens};
+use fleet_orchestrator::port::{Heard, LanguageModel, ModelError, ModelRequest};
 use fleet_orchestrator::{Coordinator, HandleError, OrchestratorSettings, Request, Scope};
 use fleet_simulation::calm::{Calm, settings};
 
@@ -31,11 +31,7 @@ struct Scripted {
 
 #[async_trait]
 impl LanguageModel for Scripted {
-    async fn complete(
-        &self,
-        request: &ModelRequest,
-        _: &(dyn Fn(Tokens) + Send + Sync),
-    ) -> Result<Generation, ModelError> {
+    async fn complete(&self, request: &ModelRequest, _: Heard<'_>) -> Result<Generation, ModelError> {
         self.calls.lock().unwrap().push((request.job.clone(), self.calm.now()));
         match (self.script)(request) {
             Says::Text(text) => Ok(Generation { text: text.into(), ..Generation::default() }),

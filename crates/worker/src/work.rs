@@ -101,6 +101,7 @@ impl Call<'_> {
             attempt: lease.attempt,
             agent: member.agent.clone(),
             profile: member.profile.name.as_str().into(),
+            endpoint: member.profile.endpoint.as_deref().map(Into::into),
             model: member.profile.model.as_str().into(),
             messages: vec![
                 Message { speaker: Speaker::System, text: prompt.system },
@@ -109,10 +110,13 @@ impl Call<'_> {
             // Servers refuse more than 2.
             temperature: (member.profile.temperature * heat).min(2.0),
             tokens_max: member.profile.tokens_max,
+            parameters: Arc::clone(&member.profile.parameters),
             format,
+            priority: state.submission().priority,
+            trace: state.submission().trace.as_str().into(),
             timeout_ms: assignment.window.until.ms_since(parts.clock.now()).max(1),
         };
-        let heard = |tokens: Tokens| {
+        let heard = |tokens: Tokens<'_>| {
             parts.progress.tick(Tick {
                 job: request.job.clone(),
                 agent: request.agent.clone(),

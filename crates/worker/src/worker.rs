@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use fleet_deliberation::{Answer, Assignment, Deliberation, Failure, FailureKind, JobId, Outcome, Timestamp};
 use fleet_orchestrator::port::{
-    Answers, Checker, Clock, Entropy, JobQueue, LanguageModel, Lease, ModelError, Progress, StoreError,
+    Answers, Attempted, Checker, Clock, Entropy, JobQueue, LanguageModel, Lease, ModelError, Observer,
+    Progress, StoreError,
 };
 use fleet_orchestrator::{Histories, Loaded, chain, persist};
 use futures_util::StreamExt as _;
@@ -54,6 +55,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+    /// Who is told what happens.
+    pub observer: Arc<dyn Observer>,
 }
 
 /// Does jobs.
@@ -158,17 +161,41 @@ impl Worker {
                 Ok(outcome) => outcome,
                 Err(Fault::Store(error)) => return Err(error),
                 Err(Fault::Model(error)) => match self.again_at(&error, lease.attempt, assignment) {
-                    Some(moment) => return Ok(Attempt::Again(moment)),
+                    Some(moment) => {
+                        self.observe(lease, loaded, assignment, started_at, Err(&error));
+                        return Ok(Attempt::Again(moment));
+                    }
                     None => Outcome::Failed(error.into_failure(lease.attempt)),
                 },
             }
         };
+        self.observe(lease, loaded, assignment, started_at, Ok(&outcome));
         let ended_at = self.parts.clock.now();
         let answer = Answer { job: lease.job.clone(), attempt: lease.attempt, started_at, ended_at, outcome };
         // What was paid for is not given up because the store is away for a while.
         let record = || self.parts.answers.record(answer.clone());
         persist(&*self.parts.clock, "recording an answer", record).await;
         Ok(Attempt::Over)
+    }
+
+    fn observe(
+        &self,
+        lease: &Lease,
+        loaded: &Loaded,
+        assignment: &Assignment,
+        started_at: Timestamp,
+        came_of_it: Result<&Outcome, &ModelError>,
+    ) {
+        let Some(member) = loaded.state.submission().members.get(assignment.seat) else { return };
+        self.parts.observer.attempted(&Attempted {
+            state: &loaded.state,
+            job: &lease.job,
+            attempt: lease.attempt,
+            agent: &member.agent,
+            started_at,
+            ended_at: self.parts.clock.now(),
+            came_of_it,
+        });
     }
 
     /// What the job needs, as long as it is wanted.

@@ -7,12 +7,16 @@
     reason = "each test file uses some of them"
 )]
 
+use std::sync::Arc;
+
 use fleet_deliberation::{
     AgentId, CheckKind, CheckOutcome, CheckSummary, Command, DeliberationId, Event, Failure, FailureKind,
-    JobId, JobKind, Member, Profile, Report, Role, Submission, Tally, Task, Timestamp, Usage, decide, replay,
+    JobId, JobKind, Member, Priority, Profile, Report, Role, Submission, Tally, Task, Timestamp, Usage,
+    decide, replay,
 };
 
 pub const AT: Timestamp = Timestamp(1_000_000);
+const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 pub struct Council {
     pub agents: Vec<&'static str>,
@@ -21,6 +25,8 @@ pub struct Council {
     pub quorum: u32,
     pub timeout_ms: u64,
     pub fingerprint: &'static str,
+    /// Whether what may be left out is there.
+    pub with_everything: bool,
 }
 
 impl Council {
@@ -33,6 +39,7 @@ impl Council {
             quorum: 1,
             timeout_ms: 100_000,
             fingerprint: "same",
+            with_everything: false,
         }
     }
 
@@ -45,7 +52,11 @@ impl Council {
     }
 
     pub fn submission(&self) -> Submission {
-        let profile = Profile { name: "p".into(), model: "m".into(), temperature: 0.7, tokens_max: 10 };
+        let mut profile = Profile::new("p", "m", 0.7, 10);
+        if self.with_everything {
+            profile.endpoint = Some("http://gpu:8000".into());
+            profile.parameters = Arc::new([("top_p".to_owned(), 0.9.into())].into());
+        }
         let member = |name: &&str| Member { agent: AgentId::new(name).unwrap(), profile: profile.clone() };
         Submission {
             id: self.id(),
@@ -57,6 +68,8 @@ impl Council {
             timeout_ms: self.timeout_ms,
             fingerprint: self.fingerprint.into(),
             submitter: String::new(),
+            priority: if self.with_everything { Priority::High } else { Priority::Normal },
+            trace: if self.with_everything { TRACE.into() } else { String::new() },
         }
     }
 

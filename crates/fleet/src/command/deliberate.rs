@@ -48,6 +48,8 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         agents: asked.agents,
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
         submitter: "cli".into(),
+        priority: None,
+        trace: String::new(),
     };
     let signals = follow::Signals::listen()?;
     let submitted = running.coordinator.submit(request).await;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use fleet_deliberation::{FailureKind, Generation, Usage};
-use fleet_orchestrator::port::{ModelError, ModelRequest, Tokens};
+use fleet_orchestrator::port::{Heard, ModelError, ModelRequest, Tokens};
 use tokio::time::Instant;
 
 use super::{Server, error, fault};
@@ -96,7 +96,7 @@ pub(super) struct Reading<'a> {
 /// What is known of an answer so far.
 struct Partial<'a> {
     request: &'a ModelRequest,
-    heard: &'a (dyn Fn(Tokens) + Send + Sync),
+    heard: Heard<'a>,
     started: Instant,
     splitter: Splitter,
     written: u64,
@@ -109,11 +109,7 @@ struct Partial<'a> {
 }
 
 impl<'a> Reading<'a> {
-    pub(super) fn new(
-        request: &'a ModelRequest,
-        heard: &'a (dyn Fn(Tokens) + Send + Sync),
-        started: Instant,
-    ) -> Reading<'a> {
+    pub(super) fn new(request: &'a ModelRequest, heard: Heard<'a>, started: Instant) -> Reading<'a> {
         let answer = Partial {
             request,
             heard,
@@ -249,7 +245,10 @@ impl Partial<'_> {
             let ms = self.started.elapsed().as_millis();
             self.first_token_ms = Some(u64::try_from(ms).unwrap_or(u64::MAX));
         }
-        (self.heard)(Tokens { written: self.written, reasoning: self.splitter.is_reasoning() });
+        let reasoning = self.splitter.is_reasoning();
+        for text in [said.reasoning(), content].into_iter().filter(|text| !text.is_empty()) {
+            (self.heard)(Tokens { written: self.written, reasoning, text });
+        }
         Ok(())
     }
 

@@ -6,7 +6,7 @@ pub(crate) mod llama;
 
 use std::sync::{Arc, Once};
 
-use fleet_deliberation::{AgentId, DeliberationId, JobId, JobKind};
+use fleet_deliberation::{AgentId, DeliberationId, JobId, JobKind, Priority};
 use fleet_llm::{Limits, OpenAi, ServerConfig};
 use fleet_orchestrator::port::{Message, ModelRequest, ResponseFormat, Speaker};
 use serde_json::json;
@@ -45,11 +45,15 @@ pub(crate) fn request() -> ModelRequest {
         attempt: 1,
         agent,
         profile: "default".into(),
+        endpoint: None,
         model: "tiny".into(),
         messages: vec![message(Speaker::System, "Be brief."), message(Speaker::User, PROMPT)],
         temperature: 0.91,
         tokens_max: 300,
+        parameters: Arc::default(),
         format: ResponseFormat::Text,
+        priority: Priority::default(),
+        trace: "".into(),
         timeout_ms: 60_000,
     }
 }

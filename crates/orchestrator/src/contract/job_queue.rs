@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use fleet_deliberation::{JobId, Timestamp};
+use fleet_deliberation::{JobId, Priority, Timestamp};
 use tokio::task::JoinSet;
 
 use super::sample::{job, jobs};
@@ -14,6 +14,8 @@ use crate::port::{Clock, JobQueue, Lease, StoreError};
 macro_rules! each_rule_of_job_queue {
     ($rule:ident) => {
         $rule!(jobs_are_leased_first_come_first_served);
+        $rule!(a_higher_priority_goes_first);
+        $rule!(deliberations_take_turns);
         $rule!(a_job_that_is_there_is_left_as_it_is);
         $rule!(a_lease_waits_for_a_job);
         $rule!(each_of_many_who_wait_gets_a_job);
@@ -30,7 +32,7 @@ macro_rules! each_rule_of_job_queue {
 }
 
 async fn put(queue: &dyn JobQueue, jobs: &[JobId]) {
-    soon(queue.put(jobs)).await.expect("puts");
+    soon(queue.put(jobs, Priority::Normal)).await.expect("puts");
 }
 
 async fn lease(queue: &dyn JobQueue, slots: usize) -> Vec<Lease> {
@@ -47,7 +49,32 @@ async fn finish(queue: &dyn JobQueue, lease: &Lease) {
     soon(queue.finish(lease)).await.expect("finishes");
 }
 
-/// Jobs come in the order they were put, each as its first attempt.
+/// Jobs of a higher priority come before all others, whenever they were put.
+pub async fn a_higher_priority_goes_first(queue: Arc<dyn JobQueue>, _: Arc<dyn Clock>) {
+    for (name, priority) in [("l", Priority::Low), ("n", Priority::Normal), ("h", Priority::High)] {
+        soon(queue.put(&jobs(name, 2), priority)).await.expect("puts");
+    }
+    let mut leased = Vec::new();
+    while leased.len() < 6 {
+        leased.extend(lease(&*queue, 2).await.into_iter().map(|lease| lease.job));
+    }
+    assert_eq!(leased, [jobs("h", 2), jobs("n", 2), jobs("l", 2)].concat());
+}
+
+/// A deliberation with many jobs does not hold up one with few: among equals they take turns.
+pub async fn deliberations_take_turns(queue: Arc<dyn JobQueue>, _: Arc<dyn Clock>) {
+    let (many, few) = (jobs("many", 6), jobs("few", 2));
+    put(&*queue, &many).await;
+    put(&*queue, &few).await;
+    let mut leased = Vec::new();
+    while leased.len() < 8 {
+        leased.extend(lease(&*queue, 1).await.into_iter().map(|lease| lease.job));
+    }
+    let turns = [&many[0], &few[0], &many[1], &few[1], &many[2], &many[3], &many[4], &many[5]];
+    assert!(leased.iter().eq(turns), "{leased:?}");
+}
+
+/// Jobs of one deliberation come in the order they were put, each as its first attempt.
 pub async fn jobs_are_leased_first_come_first_served(queue: Arc<dyn JobQueue>, _: Arc<dyn Clock>) {
     let jobs = jobs("a", 10);
     put(&*queue, &jobs[..4]).await;

@@ -1,7 +1,7 @@
 //! The way from dispatcher to worker. A hint: what is lost here is put back by the sweep.
 
 use async_trait::async_trait;
-use fleet_deliberation::{JobId, Timestamp};
+use fleet_deliberation::{JobId, Priority, Timestamp};
 
 use super::StoreError;
 
@@ -20,9 +20,10 @@ pub struct Lease {
 #[async_trait]
 pub trait JobQueue: Send + Sync {
     /// Offers jobs. A job that waits or is leased already is left as it is.
-    async fn put(&self, jobs: &[JobId]) -> Result<(), StoreError>;
+    async fn put(&self, jobs: &[JobId], priority: Priority) -> Result<(), StoreError>;
 
-    /// Leases up to `slots` jobs (at least 1), first come first served; waits until there is one. A job
+    /// Leases up to `slots` jobs (at least 1); waits until there is one. Those of a higher priority come
+    /// first; among equals deliberations take turns, and those of one come in the order they were put. A job
     /// is leased to one worker at a time, until the lease is finished, released, or has run out: then
     /// the job comes again, as a further attempt.
     async fn lease(&self, slots: usize) -> Result<Vec<Lease>, StoreError>;

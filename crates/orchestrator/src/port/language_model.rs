@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fleet_deliberation::{AgentId, Failure, FailureKind, Generation, JobId};
+use fleet_deliberation::{AgentId, Failure, FailureKind, Generation, JobId, Parameters, Priority};
 
 /// One call of a model.
 #[derive(Debug, Clone)]
@@ -16,6 +16,8 @@ pub struct ModelRequest {
     pub agent: AgentId,
     /// The name of the profile that says which servers to ask.
     pub profile: Arc<str>,
+    /// The base URL of the agent's own server; the profile's servers are not asked then.
+    pub endpoint: Option<Arc<str>>,
     /// The model's name as its server knows it.
     pub model: Arc<str>,
     /// What is said, in order.
@@ -24,8 +26,14 @@ pub struct ModelRequest {
     pub temperature: f64,
     /// The most tokens the model may write.
     pub tokens_max: u32,
+    /// What is sent besides, by the names the server knows.
+    pub parameters: Arc<Parameters>,
     /// What the answer must look like.
     pub format: ResponseFormat,
+    /// Who goes first where not all can be served at once.
+    pub priority: Priority,
+    /// The trace that the deliberation was submitted in, as the header `traceparent` writes it; may be empty.
+    pub trace: Arc<str>,
     /// Milliseconds until the answer is of no use any more.
     pub timeout_ms: u64,
 }
@@ -65,12 +73,17 @@ pub enum ResponseFormat {
 
 /// How far a call has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tokens {
+pub struct Tokens<'a> {
     /// Tokens written so far, as far as can be told while they come (one per delta of the stream).
     pub written: u64,
     /// True while the model is still reasoning before its answer.
     pub reasoning: bool,
+    /// What has come since the last time, of the answer or of the reasoning before it.
+    pub text: &'a str,
 }
+
+/// Who is told of tokens as they come.
+pub type Heard<'a> = &'a (dyn for<'t> Fn(Tokens<'t>) + Send + Sync);
 
 /// Why a call gave no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,9 +111,5 @@ pub trait LanguageModel: Send + Sync {
     /// Calls the model once; never tries again by itself, for a job's attempts are counted elsewhere.
     /// `heard` is told of tokens as they come. Dropping the future ends the call at the server.
     /// A generation's text is never empty.
-    async fn complete(
-        &self,
-        request: &ModelRequest,
-        heard: &(dyn Fn(Tokens) + Send + Sync),
-    ) -> Result<Generation, ModelError>;
+    async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError>;
 }

@@ -38,6 +38,8 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
         agents: number("num_agents", request.num_agents, AGENTS_MAX)?.map(to_u32),
         timeout_ms: timeout_s.map(|s| s as u64 * 1000),
         submitter: "grpc".into(),
+        priority: None,
+        trace: String::new(),
     })
 }
 

@@ -5,7 +5,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use async_trait::async_trait;
-use fleet_deliberation::{JobId, Timestamp};
+use fleet_deliberation::{JobId, Priority, Timestamp};
 use fleet_orchestrator::port::{JobQueue, Lease, StoreError};
 
 use super::Link;
@@ -17,7 +17,7 @@ const LEASE_MS: u64 = 5_000;
 
 #[async_trait]
 impl JobQueue for Link {
-    async fn put(&self, jobs: &[JobId]) -> Result<(), StoreError> {
+    async fn put(&self, jobs: &[JobId], _: Priority) -> Result<(), StoreError> {
         self.operate(&format!("put {} jobs", jobs.len()), |state| {
             for job in jobs {
                 if !state.rng.chance(state.faults.job_lost) {
