@@ -3,6 +3,7 @@
 mod answer;
 mod check;
 mod command;
+mod council;
 mod decide;
 mod event;
 mod evolve;
@@ -20,12 +21,19 @@ mod verdict;
 pub use answer::{Answer, Failure, FailureKind, Finding, Generation, Outcome, Review, Severity, Usage};
 pub use check::{CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Standing, Tally};
 pub use command::{Command, Report};
+pub use council::{
+    AGENT_TEXT_BYTES_MAX, AGENT_TEXTS_MAX, Agent, Capabilities, Council, CouncilCommand, CouncilEvent,
+    CouncilSettings, decide_council, evolve_council,
+};
 pub use decide::{Decision, decide};
 pub use event::{Ending, Event, Opened, Window};
 pub use evolve::{evolve, replay};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
 pub use jobs::{Assignment, Work, jobs_after};
-pub use profile::{Parameters, Profile};
+pub use profile::{
+    BASE_URL_BOUND, BadParameter, PARAMETER_BYTES_MAX, PARAMETERS_MAX, Parameters, Profile, check_parameters,
+    is_base_url,
+};
 pub use record::{Digest, Record, RecordError, SCHEMA};
 pub use state::{
     Deliberation, Ended, JobCounts, Lane, PeerScore, Phase, Status, Step, Version, check_job, text_job,
@@ -55,6 +63,12 @@ pub enum Rejection {
     /// The id is taken by a submission with other content.
     #[error("deliberation {0} was already submitted with other content; use another task_id")]
     OtherContent(DeliberationId),
+    /// What is to be made is there.
+    #[error("{0}")]
+    Taken(String),
+    /// What the command is about is not there.
+    #[error("{0}")]
+    NotThere(String),
     /// The command does not fit the state of things.
     #[error("{0}")]
     NotNow(String),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -13,9 +14,9 @@ use crate::{Event, Timestamp};
 ///    and belongs to no trace, and an agent has no server of its own.
 pub const SCHEMA: u32 = 2;
 
-/// One decision: all its events or none.
+/// One decision: all its events or none. Events are those of deliberations, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Record {
+pub struct Record<E = Event> {
     /// The version of this form.
     pub schema: u32,
     /// When it was decided.
@@ -23,7 +24,7 @@ pub struct Record {
     /// The hash of the record before in the same history; zeros in the first.
     pub previous: Digest,
     /// What was decided. Never empty.
-    pub events: Vec<Event>,
+    pub events: Vec<E>,
 }
 
 /// SHA-256 of a record's bytes.
@@ -45,10 +46,10 @@ pub enum RecordError {
     Unreadable(#[source] serde_json::Error),
 }
 
-impl Record {
+impl<E: Serialize + DeserializeOwned> Record<E> {
     /// A record of this version.
     #[must_use]
-    pub fn new(at: Timestamp, previous: Digest, events: Vec<Event>) -> Record {
+    pub fn new(at: Timestamp, previous: Digest, events: Vec<E>) -> Record<E> {
         Record { schema: SCHEMA, at, previous, events }
     }
 
@@ -63,12 +64,12 @@ impl Record {
     }
 
     /// Reads what [`Record::encode`] wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Record, RecordError> {
+    pub fn decode(bytes: &[u8]) -> Result<Record<E>, RecordError> {
         #[derive(Deserialize)]
         struct Form {
             schema: u32,
         }
-        match serde_json::from_slice::<Record>(bytes) {
+        match serde_json::from_slice::<Record<E>>(bytes) {
             Ok(record) if record.schema <= SCHEMA => Ok(record),
             Ok(record) => Err(RecordError::Newer { found: record.schema }),
             // A later form may hold events that this version does not know: then say that.
@@ -78,7 +79,9 @@ impl Record {
             },
         }
     }
+}
 
+impl Record {
     /// Whether this is the last record of its history.
     #[must_use]
     pub fn ends(&self) -> bool {

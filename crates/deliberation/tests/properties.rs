@@ -198,7 +198,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_a_record_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = Record::decode(&bytes);
+        let _ = <Record>::decode(&bytes);
     }
 
     #[test]

@@ -72,7 +72,7 @@ fn every_event_is_stored_in_this_form() {
 
 #[test]
 fn records_of_form_1_can_be_read() {
-    let record = Record::decode(include_bytes!("golden/record_v1.json")).unwrap();
+    let record = <Record>::decode(include_bytes!("golden/record_v1.json")).unwrap();
     assert_eq!(record.schema, 1);
     let expected: Vec<Event> = every_kind().into_iter().map(without_what_form_1_had_not).collect();
     assert_eq!(record.events, expected);
@@ -81,6 +81,6 @@ fn records_of_form_1_can_be_read() {
 #[test]
 fn a_record_of_a_later_form_says_so() {
     let later = br#"{"schema":3,"at":0,"previous":"","events":[{"type":"unheard_of"}]}"#;
-    assert!(matches!(Record::decode(later), Err(RecordError::Newer { found: 3 })));
-    assert!(matches!(Record::decode(b"{}"), Err(RecordError::Unreadable(_))));
+    assert!(matches!(<Record>::decode(later), Err(RecordError::Newer { found: 3 })));
+    assert!(matches!(<Record>::decode(b"{}"), Err(RecordError::Unreadable(_))));
 }

@@ -85,13 +85,16 @@ pub(crate) fn answers_behind(
 /// Histories are numbered as they are opened, which also orders those opened in the same millisecond.
 pub(crate) fn histories(connection: &Connection, listing: Listing) -> Result<Vec<HistoryInfo>, StoreError> {
     match listing {
-        Listing::Open => {
-            let sql = "SELECT id, opened_at, ended_at FROM histories WHERE ended_at IS NULL ORDER BY key";
-            collect(connection, sql, [], info)
+        Listing::Open(kind) => {
+            let sql = "SELECT id, opened_at, ended_at FROM histories
+                       WHERE ended_at IS NULL AND substr(id, 1, ?1) = ?2 ORDER BY key";
+            collect(connection, sql, params![signed(kind.prefix().len() as u64), kind.prefix()], info)
         }
-        Listing::Newest { limit } => {
-            let sql = "SELECT id, opened_at, ended_at FROM histories ORDER BY key DESC LIMIT ?1";
-            collect(connection, sql, [signed(limit as u64)], info)
+        Listing::Newest { kind, limit } => {
+            let sql = "SELECT id, opened_at, ended_at FROM histories
+                       WHERE substr(id, 1, ?1) = ?2 ORDER BY key DESC LIMIT ?3";
+            let (prefix, limit) = (signed(kind.prefix().len() as u64), signed(limit as u64));
+            collect(connection, sql, params![prefix, kind.prefix(), limit], info)
         }
         Listing::Expired { ended_before, bytes_max, limit } => {
             expired(connection, ended_before, bytes_max, limit).map_err(|error| store_error(&error))

@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use fleet_deliberation::{AgentId, Answer, DeliberationId, Generation, JobId, JobKind, Outcome, Timestamp};
 use fleet_embedded::{Embedded, ReadOnly, Settings, SystemClock, SystemEntropy};
-use fleet_orchestrator::port::{Entropy, Entry, HistoryId, Listing, Position, Sequence};
+use fleet_orchestrator::port::{Entropy, Entry, HistoryId, HistoryKind, Listing, Position, Sequence};
 
 const DIRECTORY: &str = "FLEET_CRASH_TEST_DIRECTORY";
 const ROUND: &str = "FLEET_CRASH_TEST_ROUND";
@@ -114,7 +114,7 @@ async fn verify(dir: &Path, acknowledged: &BTreeMap<String, u64>, answered: &BTr
     let lying = ReadOnly::open(dir).unwrap();
     let store = Embedded::open(dir, Settings::default(), Arc::new(SystemClock)).unwrap();
     for (events, answers) in [(&lying.events, &lying.answers), (&store.events, &store.answers)] {
-        let open = events.histories(Listing::Open).await.unwrap();
+        let open = events.histories(Listing::Open(HistoryKind::Deliberation)).await.unwrap();
         let mut records = 0;
         for info in open {
             let name = info.id.as_deliberation().unwrap().to_string();

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use fleet_deliberation::{AgentId, Answer, DeliberationId, Generation, JobId, JobKind, Outcome, Timestamp};
 use fleet_embedded::{Embedded, OpenError, ReadOnly, Settings, SystemClock};
-use fleet_orchestrator::port::{Entry, HistoryId, Listing, Position, Sequence, StoreError};
+use fleet_orchestrator::port::{Entry, HistoryId, HistoryKind, Listing, Position, Sequence, StoreError};
 use rusqlite::Connection;
 use tokio::task::JoinSet;
 
@@ -170,7 +170,7 @@ async fn broken_pages_are_errors_and_nothing_worse() {
         count(store.answers.record(answer(&format!("new-{n}"))).await.err());
     }
     count(store.events.tail(Position(0), 1000).await.err());
-    count(store.events.histories(Listing::Open).await.err());
+    count(store.events.histories(Listing::Open(HistoryKind::Deliberation)).await.err());
     assert!(broken > 0);
     store.close().await;
 }
@@ -228,7 +228,11 @@ async fn a_full_store_refuses_and_takes_more_once_there_is_room() {
     }
     let kept: Vec<String> = appends.join_all().await.into_iter().flatten().collect();
     assert!((20..64).contains(&kept.len()), "{} of 64 fit without what is beside them", kept.len());
-    let newest = store.events.histories(Listing::Newest { limit: 1000 }).await.unwrap();
+    let newest = store
+        .events
+        .histories(Listing::Newest { kind: HistoryKind::Deliberation, limit: 1000 })
+        .await
+        .unwrap();
     assert_eq!(newest.len(), kept.len(), "what was refused is not there, nor a part of it");
     for name in &kept {
         assert_eq!(store.events.read(&history(name), Sequence(0)).await.unwrap().len(), 1);
@@ -252,6 +256,9 @@ async fn a_full_store_refuses_and_takes_more_once_there_is_room() {
         let name = format!("again-{n}");
         store.events.append(&history(&name), Sequence(0), entry(16 * KIB, false)).await.unwrap();
     }
-    assert_eq!(store.events.histories(Listing::Open).await.unwrap().len(), kept.len());
+    assert_eq!(
+        store.events.histories(Listing::Open(HistoryKind::Deliberation)).await.unwrap().len(),
+        kept.len()
+    );
     store.close().await;
 }

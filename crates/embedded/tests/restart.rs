@@ -11,7 +11,9 @@ use fleet_deliberation::{
 };
 use fleet_embedded::{Embedded, OpenError, ReadOnly, Settings, SystemClock, held_by};
 use fleet_orchestrator::contract::announcements::sample;
-use fleet_orchestrator::port::{Entry, HistoryId, Listing, Position, Recorded, Sequence, StoreError};
+use fleet_orchestrator::port::{
+    Entry, HistoryId, HistoryKind, Listing, Position, Recorded, Sequence, StoreError,
+};
 
 fn open(dir: &Path) -> Embedded {
     Embedded::open(dir, Settings::default(), Arc::new(SystemClock)).unwrap()
@@ -62,7 +64,7 @@ async fn everything_acknowledged_is_there_after_a_restart() {
     assert_eq!(bodies, [&b"one"[..], b"two", b"three"]);
     assert_eq!(store.events.end().await.unwrap(), records[2].position);
     assert_eq!(store.events.read(&history("a"), first).await.unwrap().len(), 1);
-    assert_eq!(store.events.histories(Listing::Open).await.unwrap().len(), 1);
+    assert_eq!(store.events.histories(Listing::Open(HistoryKind::Deliberation)).await.unwrap().len(), 1);
     assert_eq!(store.announcements.published_to().await.unwrap(), Position(2));
     // Histories go on where they were.
     let late = store.events.append(&history("a"), Sequence(2), entry("late", false)).await;
@@ -256,7 +258,15 @@ async fn state_can_be_read_while_another_writes_it() {
     store.answers.record(review(job("a", 0), 0.5)).await.unwrap();
     assert_eq!(reader.events.read(&history("a"), Sequence(0)).await.unwrap().len(), 2);
     assert!(reader.answers.find(&job("a", 0)).await.unwrap().is_some());
-    assert_eq!(reader.events.histories(Listing::Newest { limit: 5 }).await.unwrap().len(), 1);
+    assert_eq!(
+        reader
+            .events
+            .histories(Listing::Newest { kind: HistoryKind::Deliberation, limit: 5 })
+            .await
+            .unwrap()
+            .len(),
+        1
+    );
     let written = reader.events.append(&history("a"), Sequence(2), entry("three", false)).await;
     assert!(matches!(written, Err(StoreError::Unavailable(_))));
     store.close().await;
@@ -279,7 +289,7 @@ async fn a_closed_store_refuses_and_has_done_all_before() {
     let done = appends.join_all().await.iter().filter(|result| result.is_ok()).count();
     let late = store.events.append(&history("late"), Sequence(0), entry("x", false)).await;
     assert!(matches!(late, Err(StoreError::Unavailable(_))));
-    assert_eq!(store.events.histories(Listing::Open).await.unwrap().len(), done);
+    assert_eq!(store.events.histories(Listing::Open(HistoryKind::Deliberation)).await.unwrap().len(), done);
     let log = std::fs::metadata(dir.path().join("fleet.db-wal")).map_or(0, |log| log.len());
     assert_eq!(log, 0, "the log was taken over into the file");
 }

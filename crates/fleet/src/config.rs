@@ -5,8 +5,10 @@
 
 mod environment;
 mod error;
+mod key;
 mod load;
 mod paths;
+mod profiles;
 mod rules;
 mod sources;
 mod value;
@@ -14,12 +16,14 @@ mod value;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use fleet_deliberation::Role;
+use fleet_deliberation::{Parameters, Role};
 use serde::{Deserialize, Serialize};
 
 pub use environment::Environment;
 pub use error::ConfigError;
+pub(crate) use key::DEFAULT_PROFILE;
 pub use load::{ApiKey, Loaded, Sources};
+pub(crate) use profiles::SIMULATED_PROFILE;
 pub use sources::{DEFAULTS, Flag};
 pub use value::{Origin, Scalar, Setting};
 
@@ -35,8 +39,11 @@ pub struct Config {
     pub deliberation: Deliberation,
     /// The councils by role; none has no agents.
     pub councils: BTreeMap<Role, Council>,
-    /// The model all agents speak through.
+    /// The model agents speak through where nothing else is said: the profile named default.
     pub model: Model,
+    /// Further model profiles by name. What one does not say is as in `model`.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, Model>,
     /// The simulated model.
     pub simulated: Simulated,
     /// The worker in this process.
@@ -80,16 +87,19 @@ pub struct Deliberation {
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "fleet.toml is the reference")]
 pub struct Council {
+    #[serde(default)]
     pub agents: usize,
+    pub profile: Option<String>,
+    pub rounds: Option<u32>,
 }
 
-/// The model all agents speak through. Its key is [`Loaded::api_key`].
+/// A model profile. Its key is [`Loaded::api_key`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "fleet.toml is the reference")]
 pub struct Model {
     pub kind: ModelKind,
-    pub url: String,
+    pub url: Vec<String>,
     pub name: String,
     pub api_key_file: String,
     pub api_key_env: String,
@@ -99,6 +109,11 @@ pub struct Model {
     pub first_token_timeout_s: u64,
     pub between_tokens_timeout_s: u64,
     pub request_timeout_s: u64,
+    pub calls_max: usize,
+    pub tokens_per_minute_max: u64,
+    pub hedge_after_ms: u64,
+    #[serde(default)]
+    pub parameters: Parameters,
 }
 
 /// Which models may be used.

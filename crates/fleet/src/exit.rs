@@ -95,9 +95,9 @@ impl Problem {
 fn handle(error: &HandleError) -> Exit {
     match error {
         HandleError::Rejected(rejection) => match rejection {
-            Rejection::Unknown(_) => Exit::NotFound,
+            Rejection::Unknown(_) | Rejection::NotThere(_) => Exit::NotFound,
             Rejection::Malformed { .. } | Rejection::NotNow(_) => Exit::Refused,
-            Rejection::OtherContent(_) => Exit::Conflict,
+            Rejection::OtherContent(_) | Rejection::Taken(_) => Exit::Conflict,
         },
         HandleError::NoCouncil { .. } | HandleError::NoLongerServed { .. } => Exit::NotFound,
         HandleError::Busy { .. } => Exit::Busy,

@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use fleet_deliberation::FailureKind;
+use fleet_deliberation::{FailureKind, Profile};
 use fleet_llm::{
     Limits, OpenAi, PROBE_MS, SIMULATED, ServerConfig, SimulatedModel, SimulatedSettings, USUAL_PORTS,
     discover,
 };
 use fleet_orchestrator::port::{Clock, LanguageModel};
 
-use crate::config::{Loaded, ModelKind};
+use crate::config::{DEFAULT_PROFILE, Loaded, ModelKind, SIMULATED_PROFILE};
 use crate::{Exit, Problem};
 
 /// A model that was chosen.
 pub(crate) struct Chosen {
     pub(crate) model: Arc<dyn LanguageModel>,
-    /// The model's name as its server knows it.
-    pub(crate) name: String,
+    /// The profiles that agents may speak through.
+    pub(crate) profiles: Vec<Profile>,
     /// What it is, for people.
     pub(crate) label: String,
 }
@@ -45,8 +45,8 @@ pub(crate) async fn choose(
             }
         };
     }
-    if !model.url.is_empty() {
-        return server(loaded, model.url.clone(), name).await;
+    if let Some(url) = model.url.first() {
+        return server(loaded, url.clone(), name).await;
     }
     let ports = USUAL_PORTS.map(|port| port.to_string()).join(", ");
     match discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")? {
@@ -73,6 +73,18 @@ pub(crate) async fn choose(
     }
 }
 
+/// The profiles of the configuration, with the names of models as far as it says them.
+pub(crate) fn profiles(loaded: &Loaded) -> Vec<Profile> {
+    named(loaded, &loaded.config.model.name)
+}
+
+fn named(loaded: &Loaded, name: &str) -> Vec<Profile> {
+    let model = &loaded.config.model;
+    [(DEFAULT_PROFILE, name), (SIMULATED_PROFILE, SIMULATED)]
+        .map(|(profile, name)| Profile::new(profile, name, model.temperature, model.tokens_max))
+        .into()
+}
+
 fn simulated(loaded: &Loaded, clock: Arc<dyn Clock>, why: &str) -> Chosen {
     let settings = &loaded.config.simulated;
     let settings = SimulatedSettings {
@@ -84,7 +96,7 @@ fn simulated(loaded: &Loaded, clock: Arc<dyn Clock>, why: &str) -> Chosen {
     };
     Chosen {
         model: Arc::new(SimulatedModel::new(settings, clock)),
-        name: SIMULATED.into(),
+        profiles: named(loaded, SIMULATED),
         label: format!("the SIMULATED model: its answers are not real ({why})"),
     }
 }
@@ -110,16 +122,16 @@ async fn server(loaded: &Loaded, url: String, name: &str) -> anyhow::Result<Chos
             format!("{url} lists no model; load one there, or name one with --model"),
         )
     })?;
-    Ok(chosen(server, name))
+    Ok(chosen(loaded, server, name))
 }
 
 fn server_named(loaded: &Loaded, url: String, name: String, with_key: bool) -> anyhow::Result<Chosen> {
-    Ok(chosen(open(loaded, url, with_key)?, name))
+    Ok(chosen(loaded, open(loaded, url, with_key)?, name))
 }
 
-fn chosen(server: OpenAi, name: String) -> Chosen {
+fn chosen(loaded: &Loaded, server: OpenAi, name: String) -> Chosen {
     let label = format!("{name} at {}", server.label());
-    Chosen { model: Arc::new(server), name, label }
+    Chosen { model: Arc::new(server), profiles: named(loaded, &name), label }
 }
 
 fn open(loaded: &Loaded, url: String, with_key: bool) -> anyhow::Result<OpenAi> {
@@ -130,7 +142,7 @@ fn open(loaded: &Loaded, url: String, with_key: bool) -> anyhow::Result<OpenAi> 
         between_tokens_ms: model.between_tokens_timeout_s * 1000,
         total_ms: model.request_timeout_s * 1000,
     };
-    let api_key = loaded.api_key.as_ref().filter(|_| with_key).map(|key| key.secret.clone());
+    let api_key = loaded.api_key(DEFAULT_PROFILE).filter(|_| with_key).map(|key| key.secret.clone());
     OpenAi::new(ServerConfig { url, api_key, limits })
         .map_err(|error| Problem::new(Exit::Refused, fleet_orchestrator::chain(&error)).into())
 }

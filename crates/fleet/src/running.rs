@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fleet_checks::Suite;
-use fleet_deliberation::Profile;
+use fleet_deliberation::{Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
-use fleet_orchestrator::port::{Answers, Clock, EventStore, NoObserver, Observer};
+use fleet_orchestrator::port::{Answers, Clock, EventStore, LanguageModel, NoObserver, Observer};
 use fleet_orchestrator::{
-    Coordinator, Council, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
+    Coordinator, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
 use fleet_worker::{Parts, Worker};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Loaded};
-use crate::model::Chosen;
+use crate::config::{Config, DEFAULT_PROFILE, Loaded};
+use crate::model::{self, Chosen};
 
 /// How many deliberations are kept in memory.
 const CACHED_MAX: usize = 16_384;
@@ -35,6 +35,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Running {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) ticks: Arc<Ticks>,
+    pub(crate) model: Arc<dyn LanguageModel>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: JoinSet<(&'static str, anyhow::Result<()>)>,
@@ -69,7 +70,7 @@ impl Running {
             sweep_ms: SWEEP_MS,
             overdue_ms: OVERDUE_MS,
         };
-        let councils = councils(config, &chosen.name)?;
+        let councils = councils(config, &chosen.profiles, &embedded.events, &clock)?;
         let (coordinator, begun) =
             begin(&ports, councils, settings, &stop).await.context("opening the log")?;
 
@@ -107,7 +108,7 @@ impl Running {
             });
         }
         let ticks = Arc::clone(&embedded.ticks);
-        Ok(Running { coordinator, ticks, clock, stop, parts, embedded })
+        Ok(Running { coordinator, ticks, model: chosen.model, clock, stop, parts, embedded })
     }
 
     /// Says what this process is, to others who would like to work on the same state.
@@ -136,13 +137,19 @@ impl Running {
     }
 }
 
-/// A coordinator that only reads: no part runs, nothing is sent.
-pub(crate) fn reader(loaded: &Loaded, events: Arc<dyn EventStore>, answers: Arc<dyn Answers>) -> Coordinator {
+/// A coordinator without parts: nothing is sent, and only what is asked for is done.
+pub(crate) async fn reader(
+    loaded: &Loaded,
+    events: Arc<dyn EventStore>,
+    answers: Arc<dyn Answers>,
+) -> anyhow::Result<Coordinator> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let councils = councils(&loaded.config, &model::profiles(loaded), &events, &clock)?;
+    councils.load().await.context("reading the councils")?;
     let settings = coordinator_settings(&loaded.config);
     let histories = Arc::new(Histories::new(events, settings.cached_max));
-    let entropy = Arc::new(fleet_embedded::SystemEntropy);
-    let (clock, observer) = (Arc::new(SystemClock), Arc::new(NoObserver));
-    Coordinator::new(histories, answers, clock, entropy, observer, Councils::default(), settings)
+    let (entropy, observer) = (Arc::new(fleet_embedded::SystemEntropy), Arc::new(NoObserver));
+    Ok(Coordinator::new(histories, answers, clock, entropy, observer, councils, settings))
 }
 
 /// Opens the state for this process alone.
@@ -166,14 +173,28 @@ fn coordinator_settings(config: &Config) -> Settings {
     }
 }
 
-fn councils(config: &Config, model: &str) -> anyhow::Result<Councils> {
-    let profile = Profile::new("default", model, config.model.temperature, config.model.tokens_max);
+/// The councils of the configuration, with the profiles their agents may speak through.
+fn councils(
+    config: &Config,
+    profiles: &[Profile],
+    events: &Arc<dyn EventStore>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Councils>> {
     let mut councils = Vec::new();
     for (role, council) in &config.councils {
-        let council = Council::new(role.clone(), council.agents, profile.clone());
+        let settings = CouncilSettings {
+            agents: u32::try_from(council.agents).unwrap_or(u32::MAX),
+            rounds: council.rounds,
+            profile: council.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned()),
+            temperature: None,
+            tokens_max: None,
+            parameters: Arc::default(),
+        };
+        let council = Council::configured(role.clone(), settings);
         councils.push(council.with_context(|| format!("naming the agents of role {role}"))?);
     }
-    Ok(Councils::new(councils))
+    let profiles = profiles.iter().cloned();
+    Ok(Arc::new(Councils::new(Arc::clone(events), Arc::clone(clock), councils, profiles)))
 }
 
 /// The `nth` of `parts` nearly equal shares of `whole`.

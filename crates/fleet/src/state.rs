@@ -43,7 +43,7 @@ pub(crate) async fn source(loaded: &Loaded, server: Option<&str>) -> anyhow::Res
         return Ok(Source::Server(Remote::connect(&address).await?));
     }
     let files = ReadOnly::open(&loaded.state_dir()?)?;
-    Ok(Source::Files(running::reader(loaded, files.events, files.answers)))
+    Ok(Source::Files(running::reader(loaded, files.events, files.answers).await?))
 }
 
 /// Whether some process works on the state.

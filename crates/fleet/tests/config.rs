@@ -26,6 +26,10 @@ impl Place {
     }
 }
 
+fn role(name: &str) -> Role {
+    Role::new(name).expect("a name")
+}
+
 fn environment(variables: &[(&str, &str)]) -> Environment {
     variables.iter().copied().collect()
 }
@@ -63,20 +67,22 @@ fn told(result: Result<Loaded, ConfigError>) -> String {
 fn the_file_that_is_built_in_holds_every_key_there_is_and_no_other() {
     // No key has a default but there, and no other key is taken: so this alone shows both.
     let loaded = Loaded::load(&Sources::default()).unwrap();
-    let value = config::Config::try_from(&loaded.config).unwrap().cache.into_table().unwrap();
-    let in_struct: BTreeSet<String> = value
-        .into_iter()
-        .flat_map(|(section, table)| {
-            let keys = table.into_table().unwrap().into_keys();
-            keys.map(move |key| {
-                if section == "councils" {
-                    format!("councils.{key}.agents")
-                } else {
-                    format!("{section}.{key}")
+    let value = serde_json::to_value(&loaded.config).unwrap();
+    // What has no default may be left out everywhere.
+    let optional = ["profile", "rounds", "parameters"];
+    let mut in_struct = BTreeSet::new();
+    for (section, table) in value.as_object().unwrap() {
+        for (key, value) in table.as_object().unwrap() {
+            match (section.as_str(), value.as_object()) {
+                ("councils", Some(council)) => {
+                    let said = council.keys().filter(|name| !optional.contains(&name.as_str()));
+                    in_struct.extend(said.map(|name| format!("councils.{key}.{name}")));
                 }
-            })
-        })
-        .collect();
+                _ if section == "model" && key == "parameters" => {}
+                _ => _ = in_struct.insert(format!("{section}.{key}")),
+            }
+        }
+    }
     let in_file: BTreeSet<String> = loaded.settings.iter().map(|setting| setting.key.clone()).collect();
     assert_eq!(in_struct, in_file);
     assert!(loaded.settings.iter().all(|setting| setting.origin == Origin::Default));
@@ -171,7 +177,6 @@ fn the_state_is_kept_where_it_was_said_or_where_such_files_go() {
 #[test]
 fn roles_are_added_and_taken_away() {
     let councils = |loaded: Loaded| loaded.config.councils;
-    let role = |name| Role::new(name).unwrap();
     for text in
         ["[councils]\nSECURITY.agents = 2", "[councils.SECURITY]\nagents = 2", "councils.SECURITY.agents = 2"]
     {
@@ -193,19 +198,18 @@ fn an_unknown_key_is_named_with_its_place_and_what_there_is() {
     for (text, expected) in [
         (
             "[deliberation]\nrouns = 2",
-            "there is no key deliberation.rouns (a.toml:2); [deliberation] has deliberation.quorum, \
-             deliberation.rounds, deliberation.timeout_s",
+            "there is no key deliberation.rouns (a.toml:2); [deliberation] has quorum, rounds, timeout_s",
         ),
         (
             "\n[nats]\nurl = \"x\"",
-            "there is no key nats.url (a.toml:3); the sections are councils, deliberation, model, server, \
-             simulated, state, worker",
+            "there is no key nats.url (a.toml:3); the sections are councils, deliberation, model, \
+             profiles, server, simulated, state, worker",
         ),
         ("[nats]", "there is no key nats (a.toml:1); the sections are"),
         ("rounds = 1", "there is no key rounds (a.toml:1); the sections are"),
         (
             "[councils]\nDEV = 3",
-            "there is no key councils.DEV (a.toml:2); a council has councils.ROLE.agents",
+            "there is no key councils.DEV (a.toml:2); a council has agents, profile, rounds",
         ),
         ("[councils.DEV]\nmodel = 'x'", "there is no key councils.DEV.model (a.toml:2); a council has"),
         ("[councils.DEV]", "there is no key councils.DEV (a.toml:1); a council has"),
@@ -220,6 +224,64 @@ fn an_unknown_key_is_named_with_its_place_and_what_there_is() {
 }
 
 #[test]
+fn a_profile_is_as_the_model_is_unless_it_says_so() {
+    let text = "
+        [model]
+        url = 'http://main:8000'
+        name = 'main'
+        temperature = 0.2
+        parameters = { top_p = 0.9, chat_template_kwargs = { enable_thinking = false } }
+        [profiles.hot]
+        temperature = 1.2
+        parameters.seed = 7
+        [profiles.far]
+        url = ['http://a:8000', 'http://b:8000']
+        [councils]
+        DEV.profile = 'hot'
+        QA.rounds = 0";
+    let config = from_file(text).unwrap().config;
+    let (hot, far) = (&config.profiles["hot"], &config.profiles["far"]);
+    assert_eq!((hot.url.as_slice(), hot.name.as_str()), (["http://main:8000".to_owned()].as_slice(), "main"));
+    assert_eq!((hot.temperature, far.temperature), (1.2, 0.2));
+    let parameters = serde_json::to_value(&hot.parameters).unwrap();
+    let expected = serde_json::json!({
+        "top_p": 0.9, "seed": 7, "chat_template_kwargs": {"enable_thinking": false}
+    });
+    assert_eq!(parameters, expected);
+    assert_eq!((far.url.len(), far.name.as_str()), (2, ""), "a model's name belongs to its server");
+    assert_eq!(config.councils[&role("DEV")].profile.as_deref(), Some("hot"));
+    assert_eq!(config.councils[&role("QA")].rounds, Some(0));
+    let from_environment = from_environment(&[
+        ("FLEET__PROFILES__FAR__URL", "http://a:1, http://b:2"),
+        ("FLEET__PROFILES__FAR__PARAMETERS__TOP_P", "0.5"),
+        ("FLEET__COUNCILS__Data_X__AGENTS", "1"),
+        ("FLEET__COUNCILS__Data_X__PROFILE", "far"),
+    ]);
+    let config = from_environment.unwrap().config;
+    assert_eq!(config.profiles["far"].url, ["http://a:1", "http://b:2"]);
+    assert_eq!(config.profiles["far"].parameters["top_p"], 0.5);
+    assert_eq!(config.councils[&role("Data_X")].profile.as_deref(), Some("far"));
+}
+
+#[test]
+fn a_key_goes_to_the_server_it_was_meant_for() {
+    let place = Place::new();
+    let file = place.file("key", "secret\n");
+    let text = format!(
+        "[model]\napi_key_file = {file:?}\n[profiles.same]\nname = 'x'\n\
+         [profiles.other]\nurl = 'http://other:8000'"
+    );
+    let loaded = from_file(&text).unwrap();
+    assert!(loaded.api_key("default").is_some() && loaded.api_key("same").is_some());
+    assert!(loaded.api_key("other").is_none(), "it was meant for another server");
+    let error = told(from_file("[profiles.other]\nurl = 'http://other:8000'\napi_key_env = 'OTHER_KEY'"));
+    assert_eq!(
+        error,
+        "the environment variable OTHER_KEY, which is to hold a server's key (a.toml:3), is not set"
+    );
+}
+
+#[test]
 fn a_value_of_another_kind_is_refused_rather_than_guessed() {
     for (text, expected) in [
         ("[deliberation]\nrounds = 1.5", "deliberation.rounds is 1.5 (a.toml:2); it must be a whole number"),
@@ -231,10 +293,7 @@ fn a_value_of_another_kind_is_refused_rather_than_guessed() {
             "[deliberation]\nrounds = \"1\"",
             "deliberation.rounds is \"1\" (a.toml:2); it must be a whole number",
         ),
-        (
-            "[deliberation]\nrounds = [1]",
-            "deliberation.rounds is a list (a.toml:2); it must be a whole number",
-        ),
+        ("[deliberation]\nrounds = [1]", "deliberation.rounds is [1] (a.toml:2); it must be a whole number"),
         ("[server]\nwait_by_default = 1", "server.wait_by_default is 1 (a.toml:2); it must be true or false"),
         ("[model]\nname = 1", "model.name is 1 (a.toml:2); it must be a text"),
     ] {
@@ -267,7 +326,37 @@ fn a_value_out_of_its_bounds_is_named_with_bound_and_place() {
         ),
         (
             "[deliberation]\nquorum = 4",
-            "councils.ARCHITECT.agents is 3 (default); it must be 0 or at least deliberation.quorum, 4",
+            "deliberation.quorum is 4 (a.toml:2); it must be at most councils.ARCHITECT.agents, which is 3",
+        ),
+        (
+            "[deliberation]\nquorum = 3\n[councils]\nDEV.agents = 2",
+            "councils.DEV.agents is 2 (a.toml:4); it must be 0 or at least deliberation.quorum, 3",
+        ),
+        ("[councils]\nDEV.rounds = 11", "councils.DEV.rounds is 11 (a.toml:2); it must lie between 0 and 10"),
+        (
+            "[councils]\nDEV.profile = 'big'\n[profiles.small]\nname = 'x'",
+            "councils.DEV.profile is \"big\" (a.toml:2); it must name a profile; there are default, simulated, small",
+        ),
+        (
+            "[profiles.default]\nname = 'x'",
+            "profiles.default.name is \"x\" (a.toml:2); it must be said in [model]",
+        ),
+        ("[profiles.'a b']\nname = 'x'", "profiles.a b.name is \"x\" (a.toml:2); it must name a profile by"),
+        (
+            "[profiles.big]\ntemperature = 3.0",
+            "profiles.big.temperature is 3.0 (a.toml:2); it must lie between 0.0 and 2.0",
+        ),
+        (
+            "[model]\nparameters.top_p = 2",
+            "model.parameters.top_p is 2 (a.toml:2); it must be a number above 0 and at most 1",
+        ),
+        (
+            "[model.parameters]\nstream = false",
+            "model.parameters.stream is false (a.toml:2); it must be left out",
+        ),
+        (
+            "[model]\nurl = ['b', 'c']",
+            "model.url is [\"b\", \"c\"] (a.toml:2); it must begin with http://",
         ),
         (
             "[state]\nhistory_days = 0",
@@ -316,7 +405,7 @@ fn the_names_of_earlier_days_are_taken() {
     let Config { server, model, deliberation, state, .. } = config.config;
     assert_eq!(server.listen.to_string(), "127.0.0.1:50099", "the address stays");
     assert_eq!(
-        (model.url.as_str(), model.name.as_str()),
+        (model.url[0].as_str(), model.name.as_str()),
         ("http://vllm-server-service:8000", "Qwen/Qwen3-0.6B")
     );
     assert_eq!(model.kind, ModelKind::Openai);
@@ -355,7 +444,7 @@ fn the_key_comes_from_its_file_or_its_variable_and_never_prints() {
         let loaded = from_environment(variables).unwrap();
         let printed = format!("{loaded:?}");
         assert!(!printed.contains("sk-from"), "{printed}");
-        loaded.api_key.map(|key| (key.secret.expose_secret().to_owned(), key.origin.to_string()))
+        loaded.api_key("default").map(|key| (key.secret.expose_secret().to_owned(), key.origin.to_string()))
     };
     let from_variable = |name: &str| Some(("sk-from-variable".to_owned(), format!("environment {name}")));
     assert_eq!(key(&[]), None);

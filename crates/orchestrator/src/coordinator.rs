@@ -1,6 +1,6 @@
 //! Takes commands, lets the rules decide, stores what they decided.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,9 +13,9 @@ use tokio::sync::watch;
 
 use crate::histories::{Histories, Loaded};
 use crate::in_flight::{InFlight, Move};
-use crate::port::{Answers, Clock, Entropy, Listing, Observer, StoreError};
+use crate::port::{Answers, Clock, Entropy, HistoryKind, Listing, Observer, StoreError};
 use crate::view::{self, View};
-use crate::{Councils, HandleError, chain, rfc3339};
+use crate::{AtWork, Councils, HandleError, chain, rfc3339};
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
@@ -82,7 +82,7 @@ pub struct Coordinator {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     observer: Arc<dyn Observer>,
-    councils: Councils,
+    councils: Arc<Councils>,
     settings: Settings,
     in_flight: InFlight,
     stats: Mutex<Stats>,
@@ -118,7 +118,7 @@ impl Coordinator {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         observer: Arc<dyn Observer>,
-        councils: Councils,
+        councils: Arc<Councils>,
         settings: Settings,
     ) -> Coordinator {
         let (in_flight, stats) = (InFlight::default(), Mutex::default());
@@ -134,7 +134,7 @@ impl Coordinator {
     /// came or went meanwhile: what was counted before may be off by decisions whose outcome was not known.
     pub async fn count_open(&self) -> Result<Vec<DeliberationId>, StoreError> {
         let quiet = self.in_flight.quiet();
-        let open = self.histories.store().histories(Listing::Open).await?;
+        let open = self.histories.store().histories(Listing::Open(HistoryKind::Deliberation)).await?;
         let ids: Vec<DeliberationId> = open.iter().filter_map(|info| info.id.as_deliberation()).collect();
         self.in_flight.put_right(quiet, ids.len());
         Ok(ids)
@@ -155,7 +155,7 @@ impl Coordinator {
     }
 
     /// The councils there are.
-    pub fn councils(&self) -> &Councils {
+    pub fn councils(&self) -> &Arc<Councils> {
         &self.councils
     }
 
@@ -292,7 +292,12 @@ impl Coordinator {
     /// The deliberations that were opened last, newest first.
     pub async fn newest(&self, limit: usize) -> Result<Vec<Arc<Loaded>>, HandleError> {
         let mut newest = Vec::new();
-        for info in self.histories.store().histories(Listing::Newest { limit }).await? {
+        for info in self
+            .histories
+            .store()
+            .histories(Listing::Newest { kind: HistoryKind::Deliberation, limit })
+            .await?
+        {
             if let Some(id) = info.id.as_deliberation()
                 && let Some(loaded) = self.readable(&id).await?
             {
@@ -302,21 +307,18 @@ impl Coordinator {
         Ok(newest)
     }
 
-    /// The roles whose councils have a deliberation under way.
-    pub async fn busy(&self) -> Result<BTreeSet<Role>, HandleError> {
-        let mut busy = BTreeSet::new();
-        let councils = self.councils.iter().count();
-        for info in self.histories.store().histories(Listing::Open).await? {
-            if busy.len() == councils {
-                break;
-            }
+    /// What the councils are busy with.
+    pub async fn at_work(&self) -> Result<AtWork, HandleError> {
+        let mut at_work = AtWork::default();
+        let open = Listing::Open(HistoryKind::Deliberation);
+        for info in self.histories.store().histories(open).await? {
             if let Some(id) = info.id.as_deliberation()
                 && let Some(loaded) = self.readable(&id).await?
             {
-                busy.insert(loaded.state.submission().role.clone());
+                at_work.count(&loaded.state);
             }
         }
-        Ok(busy)
+        Ok(at_work)
     }
 
     /// A deliberation, unless its history cannot be read: one of them must not hide the others.
@@ -339,9 +341,7 @@ impl Coordinator {
         let council = self.councils.get(&request.role)?;
         let agents = request.agents.map_or(council.agents.len(), |n| n as usize);
         // The rules name the bound; the list must not grow beyond it before they do.
-        let members = council
-            .members(agents.min(AGENTS_MAX + 1))
-            .map_err(|error| Rejection::Malformed { field: "role".into(), reason: error.to_string() })?;
+        let members = self.councils.members(&council, agents.min(AGENTS_MAX + 1))?;
         #[expect(clippy::expect_used, reason = "a request holds only what JSON can hold, with text as keys")]
         let content = serde_json::to_vec(&request).expect("a request can be written");
         let id = match request.id {
@@ -351,7 +351,7 @@ impl Coordinator {
                 reason: error.to_string(),
             })?,
         };
-        let rounds = request.rounds.unwrap_or(self.settings.rounds);
+        let rounds = request.rounds.or(council.settings.rounds).unwrap_or(self.settings.rounds);
         Ok(Submission {
             id,
             task: request.task,

@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::histories::{Histories, decode};
 use crate::persist::persist;
-use crate::port::{Clock, JobQueue, Position, Stored};
-use crate::{Scope, chain};
+use crate::port::{Clock, JobQueue, Position, StoreError, Stored};
+use crate::{Coordinator, Councils, Scope, chain};
 
 /// How many records are taken at once.
 const BATCH_MAX: usize = 512;
@@ -19,21 +19,23 @@ const BATCH_MAX: usize = 512;
 /// missed, the sweep puts back.
 pub struct Dispatcher {
     histories: Arc<Histories>,
+    councils: Arc<Councils>,
     queue: Arc<dyn JobQueue>,
     clock: Arc<dyn Clock>,
     scope: Scope,
 }
 
 impl Dispatcher {
-    /// A dispatcher from the histories in `scope` to `queue`.
+    /// A dispatcher from the coordinator's histories in `scope` to `queue`.
     #[must_use]
     pub fn new(
-        histories: Arc<Histories>,
+        coordinator: Arc<Coordinator>,
         queue: Arc<dyn JobQueue>,
         clock: Arc<dyn Clock>,
         scope: Scope,
     ) -> Dispatcher {
-        Dispatcher { histories, queue, clock, scope }
+        let (histories, councils) = (Arc::clone(coordinator.histories()), Arc::clone(coordinator.councils()));
+        Dispatcher { histories, councils, queue, clock, scope }
     }
 
     /// Works on the records behind `from` until told to stop.
@@ -48,6 +50,7 @@ impl Dispatcher {
             place = records.last().map_or(place, |stored| stored.position);
             let mut offers: BTreeMap<Reverse<Priority>, Vec<JobId>> = BTreeMap::new();
             for stored in &records {
+                self.learn(stored).await;
                 let (priority, jobs) = self.jobs_of(stored);
                 offers.entry(Reverse(priority)).or_default().extend(jobs);
             }
@@ -56,6 +59,20 @@ impl Dispatcher {
                     persist(&*self.clock, "offering jobs", || self.queue.put(&jobs, priority)).await;
                 }
             }
+        }
+    }
+
+    /// What others decided about councils is to be known here, too.
+    async fn learn(&self, stored: &Stored) {
+        let learn = || self.councils.learn(stored);
+        let learned = persist(&*self.clock, "reading the history of a council", || async {
+            match learn().await {
+                Err(error @ StoreError::Corrupt(..)) => Ok(Err(error)),
+                other => other.map(Ok),
+            }
+        });
+        if let Err(error) = learned.await {
+            tracing::error!(history = %stored.history, error = chain(&error), "a council cannot be read");
         }
     }
 

@@ -50,7 +50,8 @@ impl HandleError {
         match self {
             HandleError::Rejected(Rejection::Unknown(_)) | HandleError::NoLongerServed { .. } => "unknown",
             HandleError::Rejected(Rejection::Malformed { .. }) => "malformed",
-            HandleError::Rejected(Rejection::OtherContent(_)) => "other_content",
+            HandleError::Rejected(Rejection::OtherContent(_) | Rejection::Taken(_)) => "other_content",
+            HandleError::Rejected(Rejection::NotThere(_)) => "unknown",
             HandleError::Rejected(Rejection::NotNow(_)) => "not_now",
             HandleError::NoCouncil { .. } => "no_council",
             HandleError::Busy { .. } => "busy",

@@ -3,6 +3,7 @@
 
 pub mod announcement;
 mod announcer;
+mod at_work;
 mod cache;
 mod collector;
 #[cfg(feature = "contract")]
@@ -23,9 +24,10 @@ mod trace;
 mod view;
 
 pub use announcer::Announcer;
+pub use at_work::{AgentStatus, AtWork, CouncilStatus};
 pub use collector::Collector;
 pub use coordinator::{Accepted, Coordinator, Request, Settings, Stats};
-pub use councils::{Council, Councils};
+pub use councils::Councils;
 pub use dispatcher::Dispatcher;
 pub use error::{HandleError, chain, rfc3339};
 pub use histories::{Histories, Loaded};

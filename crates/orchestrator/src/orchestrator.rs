@@ -54,7 +54,7 @@ pub type Part = (&'static str, Pin<Box<dyn Future<Output = ()> + Send>>);
 /// to be run side by side until `stop`.
 pub async fn begin(
     ports: &Ports,
-    councils: Councils,
+    councils: Arc<Councils>,
     settings: OrchestratorSettings,
     stop: &CancellationToken,
 ) -> Result<(Arc<Coordinator>, Vec<Part>), StoreError> {
@@ -69,13 +69,14 @@ pub async fn begin(
         councils,
         settings.coordinator,
     ));
+    coordinator.councils().load().await?;
     coordinator.count_open().await?;
 
     // The places are taken before the sweep looks: what is recorded later is seen by those who follow
     // the log, what was recorded before is seen by the sweep.
     let (log_end, answers_end) = (events.end().await?, answers.end().await?);
     let dispatcher = Dispatcher::new(
-        Arc::clone(&histories),
+        Arc::clone(&coordinator),
         Arc::clone(&queue),
         Arc::clone(&clock),
         settings.scope.clone(),

@@ -16,7 +16,9 @@ pub use answers::{Answers, Recorded};
 pub use checker::Checker;
 pub use clock::Clock;
 pub use entropy::Entropy;
-pub use event_store::{Entry, EventStore, HistoryId, HistoryInfo, Listing, Position, Sequence, Stored};
+pub use event_store::{
+    Entry, EventStore, HistoryId, HistoryInfo, HistoryKind, Listing, Position, Sequence, Stored,
+};
 pub use job_queue::{JobQueue, Lease};
 pub use language_model::{
     Heard, LanguageModel, Message, ModelError, ModelRequest, ResponseFormat, Speaker, Tokens,

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::histories::Histories;
 use crate::persist::persist;
-use crate::port::{Answers, Clock, Listing, Position, StoreError, Stored};
+use crate::port::{Answers, Clock, HistoryKind, Listing, Position, StoreError, Stored};
 use crate::{Coordinator, HandleError, Loaded, Scope, chain};
 
 /// How many records are taken at once.
@@ -55,7 +55,7 @@ impl Timers {
 
     async fn follow(&self, mut place: Position) {
         let mut agenda = Agenda::default();
-        let listing = || self.histories.store().histories(Listing::Open);
+        let listing = || self.histories.store().histories(Listing::Open(HistoryKind::Deliberation));
         for info in persist(&*self.clock, "listing open deliberations", listing).await {
             if let Some(id) = info.id.as_deliberation() {
                 self.renew(&id).await;

@@ -2,6 +2,8 @@
 
 mod answer;
 mod ask;
+mod council_settings;
+mod councils;
 mod status;
 
 use std::sync::Arc;
@@ -11,7 +13,7 @@ use fleet_api::v1::orchestrator_service_server::OrchestratorService;
 use fleet_api::v1::{self as wire};
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::Coordinator;
-use fleet_orchestrator::port::Clock;
+use fleet_orchestrator::port::{Clock, LanguageModel};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -29,6 +31,7 @@ pub struct GrpcSettings {
 /// The service over a coordinator.
 pub struct Grpc {
     coordinator: Arc<Coordinator>,
+    model: Arc<dyn LanguageModel>,
     clock: Arc<dyn Clock>,
     settings: GrpcSettings,
     stop: CancellationToken,
@@ -43,15 +46,16 @@ const LIST_MAX: usize = 1000;
 const LIST_DEFAULT: usize = 20;
 
 impl Grpc {
-    /// The service over `coordinator`. When it is told to `stop`, calls that wait answer with what there is.
+    /// The service over `coordinator`; `model` says which agents can be reached. When it is told to `stop`, calls that wait answer with what there is.
     #[must_use]
     pub fn new(
         coordinator: Arc<Coordinator>,
+        model: Arc<dyn LanguageModel>,
         clock: Arc<dyn Clock>,
         settings: GrpcSettings,
         stop: CancellationToken,
     ) -> Grpc {
-        Grpc { coordinator, clock, settings, stop, started: Instant::now() }
+        Grpc { coordinator, model, clock, settings, stop, started: Instant::now() }
     }
 }
 
@@ -116,18 +120,9 @@ impl OrchestratorService for Grpc {
         &self,
         request: Request<wire::ListCouncilsRequest>,
     ) -> Result<Response<wire::ListCouncilsResponse>, Status> {
-        let wire::ListCouncilsRequest { role_filter, include_agents } = request.into_inner();
-        let busy = self.coordinator.busy().await.map_err(status)?;
+        let at_work = self.coordinator.at_work().await.map_err(status)?;
         let councils = self.coordinator.councils();
-        let chosen = match role_filter.as_str() {
-            "" => councils.iter().collect(),
-            role => vec![councils.get(role).map_err(status)?],
-        };
-        let councils = chosen
-            .into_iter()
-            .map(|council| answer::council(council, busy.contains(&council.role), include_agents))
-            .collect();
-        Ok(Response::new(wire::ListCouncilsResponse { councils }))
+        councils::list(councils, &at_work, &*self.model, request.get_ref()).map(Response::new)
     }
 
     async fn get_status(
@@ -143,8 +138,8 @@ impl OrchestratorService for Grpc {
         };
         let stats = match include_stats && status != "unhealthy" {
             true => {
-                let busy = self.coordinator.busy().await.map_err(self::status::status)?;
-                Some(answer::stats(&self.coordinator.stats(), busy.len()))
+                let at_work = self.coordinator.at_work().await.map_err(self::status::status)?;
+                Some(answer::stats(&self.coordinator.stats(), at_work.roles()))
             }
             false => None,
         };
@@ -170,30 +165,30 @@ impl OrchestratorService for Grpc {
 
     async fn register_agent(
         &self,
-        _: Request<wire::RegisterAgentRequest>,
+        request: Request<wire::RegisterAgentRequest>,
     ) -> Result<Response<wire::RegisterAgentResponse>, Status> {
-        Err(not_yet("agents cannot be registered yet; councils come from the configuration ([councils])"))
+        councils::register(self.coordinator.councils(), request.into_inner()).await.map(Response::new)
     }
 
     async fn create_council(
         &self,
-        _: Request<wire::CreateCouncilRequest>,
+        request: Request<wire::CreateCouncilRequest>,
     ) -> Result<Response<wire::CreateCouncilResponse>, Status> {
-        Err(not_yet("councils cannot be created by call yet; they come from the configuration ([councils])"))
+        councils::create(self.coordinator.councils(), request.into_inner()).await.map(Response::new)
     }
 
     async fn delete_council(
         &self,
-        _: Request<wire::DeleteCouncilRequest>,
+        request: Request<wire::DeleteCouncilRequest>,
     ) -> Result<Response<wire::DeleteCouncilResponse>, Status> {
-        Err(not_yet("councils cannot be deleted by call yet; they come from the configuration ([councils])"))
+        councils::delete(self.coordinator.councils(), request.into_inner()).await.map(Response::new)
     }
 
     async fn unregister_agent(
         &self,
-        _: Request<wire::UnregisterAgentRequest>,
+        request: Request<wire::UnregisterAgentRequest>,
     ) -> Result<Response<wire::UnregisterAgentResponse>, Status> {
-        Err(not_yet("agents cannot be unregistered yet; councils come from the configuration ([councils])"))
+        councils::unregister(self.coordinator.councils(), request.into_inner()).await.map(Response::new)
     }
 
     async fn process_planning_event(

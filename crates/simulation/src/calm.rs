@@ -60,7 +60,7 @@ impl Calm {
         let ports = link.ports();
         let stop = CancellationToken::new();
         let of_parts = ports.clone();
-        let begun = self.run(async move { begin(&of_parts, councils(), settings, &stop).await });
+        let begun = self.run(async move { begin(&of_parts, councils(&of_parts), settings, &stop).await });
         #[expect(clippy::expect_used, reason = "nothing fails here")]
         let (coordinator, parts) = begun.expect("the log can be read");
         let worker = work::worker(&ports, &coordinator, model, fleet_worker::Settings::default());

@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fleet_deliberation::{DeliberationId, Profile, Role, Task};
+use fleet_deliberation::{Council, CouncilSettings, DeliberationId, Profile, Role, Task};
 use fleet_llm::{SimulatedModel, SimulatedSettings};
 use fleet_orchestrator::port::Clock as _;
 use fleet_orchestrator::{
-    Coordinator, Council, Councils, HandleError, OrchestratorSettings, Request, Retention, Scope, Settings,
+    Coordinator, Councils, HandleError, OrchestratorSettings, Ports, Request, Retention, Scope, Settings,
     begin,
 };
 use tokio_util::sync::CancellationToken;
@@ -149,7 +149,7 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
     let ports = link.ports();
     let stop = CancellationToken::new();
     let (coordinator, parts) = loop {
-        match begin(&ports, councils(), settings(), &stop).await {
+        match begin(&ports, councils(&ports), settings(), &stop).await {
             Ok(begun) => break begun,
             Err(_) => world.pause(100).await,
         }
@@ -168,10 +168,21 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
     *door.lock().unwrap_or_else(PoisonError::into_inner) = Some(coordinator);
 }
 
-pub(crate) fn councils() -> Councils {
+pub(crate) fn councils(ports: &Ports) -> Arc<Councils> {
     let profile = Profile::new("default", "simulated", 0.7, 2048);
-    let council = |role: &str, size| Council::new(Role::new(role).ok()?, size, profile.clone()).ok();
-    Councils::new([council("DEV", 3), council("QA", 2)].into_iter().flatten())
+    let council = |role: &str, agents| {
+        let settings = CouncilSettings {
+            agents,
+            rounds: None,
+            profile: "default".into(),
+            temperature: None,
+            tokens_max: None,
+            parameters: Arc::default(),
+        };
+        Council::configured(Role::new(role).ok()?, settings).ok()
+    };
+    let configured = [council("DEV", 3), council("QA", 2)].into_iter().flatten();
+    Arc::new(Councils::new(Arc::clone(&ports.events), Arc::clone(&ports.clock), configured, [profile]))
 }
 
 fn settings() -> OrchestratorSettings {

@@ -18,7 +18,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Cancel) -> anyhow::Result<Exit> 
             // Nobody serves, so this process takes the state for a moment.
             let embedded = running::open(loaded, Arc::new(SystemClock)).await?;
             let events = Arc::clone(&embedded.events);
-            let coordinator = running::reader(loaded, events, Arc::clone(&embedded.answers));
+            let coordinator = running::reader(loaded, events, Arc::clone(&embedded.answers)).await?;
             let cancelled = coordinator.cancel(&id, asked.reason).await;
             embedded.close().await;
             match &cancelled?.state.ended {

@@ -21,10 +21,12 @@ pub(super) fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         Ok(dir) => format!("State directory:    {}\n", dir.display()),
         Err(error) => format!("State directory:    {error}\n"),
     };
-    text += &match &loaded.api_key {
-        Some(key) => format!("Model server's key: set ({})\n", key.origin),
-        None => "Model server's key: none\n".to_owned(),
-    };
+    if loaded.api_keys.is_empty() {
+        text += "Model servers' keys: none\n";
+    }
+    for (profile, key) in &loaded.api_keys {
+        text += &format!("Key of profile {profile}: set ({})\n", key.origin);
+    }
     print(&text)?;
     Ok(Exit::Done)
 }

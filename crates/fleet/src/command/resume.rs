@@ -31,7 +31,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Resume) -> anyhow::Result<Exit> 
 /// The model a deliberation was opened with: it goes on with the same one.
 async fn model_of(loaded: &Loaded, id: &DeliberationId) -> anyhow::Result<String> {
     let files = ReadOnly::open(&loaded.state_dir()?)?;
-    let coordinator = running::reader(loaded, files.events, files.answers);
+    let coordinator = running::reader(loaded, files.events, files.answers).await?;
     let known = coordinator.histories().load(id).await.map_err(HandleError::Store)?;
     let known = known.ok_or_else(|| HandleError::Rejected(Rejection::Unknown(id.clone())))?;
     let first = known.state.submission().members.first();

@@ -34,6 +34,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     };
     let grpc = Grpc::new(
         Arc::clone(&running.coordinator),
+        Arc::clone(&running.model),
         Arc::clone(&running.clock),
         settings,
         running.stop.clone(),

@@ -108,10 +108,11 @@ impl<N: Into<String>, V: Into<String>> FromIterator<(N, V)> for Environment {
 /// `DELIBERATION__ROUNDS` as `deliberation.rounds`; a role keeps its letters: `councils.DEV.agents`.
 fn key(name: &str) -> String {
     let lower = name.to_ascii_lowercase();
-    match lower.strip_prefix("councils__").and_then(|rest| rest.strip_suffix("__agents")) {
-        Some(role) => {
+    let role = lower.strip_prefix("councils__").and_then(|rest| rest.rsplit_once("__"));
+    match role {
+        Some((role, what)) => {
             let begin = "councils__".len();
-            format!("councils.{}.agents", &name[begin..begin + role.len()])
+            format!("councils.{}.{what}", &name[begin..begin + role.len()])
         }
         None => lower.replace("__", "."),
     }

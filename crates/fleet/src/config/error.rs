@@ -69,6 +69,14 @@ pub enum ConfigError {
         /// What to do.
         instead: &'static str,
     },
+    /// The variable that is to hold a key does not.
+    #[error("the environment variable {variable}, which is to hold a server's key ({origin}), is not set")]
+    NoKey {
+        /// The variable.
+        variable: String,
+        /// Where it was named.
+        origin: Origin,
+    },
     /// There is no place for files.
     #[error("{key} is empty, and neither {variable} nor HOME says where such files go; set one of them")]
     NoHome {

@@ -1,16 +1,17 @@
 //! Lays the sources over one another and checks what comes of it.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use config::{Map, Value, ValueKind};
 use secrecy::SecretString;
-use serde::Deserialize;
+use serde_json::{Map, Value};
 
+use super::key::{DEFAULT_PROFILE, Key};
 use super::rules::{Settings, check};
-use super::sources::{Flag, Known, role_of};
-use super::{Config, ConfigError, Environment, Origin, Scalar, Setting, paths};
+use super::sources::{Flag, Known};
+use super::{Config, ConfigError, Environment, Origin, Scalar, Setting, paths, profiles};
 
 /// Everything that can say something, apart from the defaults.
 #[derive(Clone, Default)]
@@ -32,8 +33,8 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// The file that was read.
     pub file: Option<PathBuf>,
-    /// The key of the model's server.
-    pub api_key: Option<ApiKey>,
+    /// The keys of model servers, by profile; that of [model] is `default`.
+    pub api_keys: BTreeMap<String, ApiKey>,
     /// What was said in vain: sentences for whoever started the command.
     pub warnings: Vec<String>,
     state_dir: Option<PathBuf>,
@@ -70,10 +71,12 @@ impl Loaded {
 
         check(&settings)?;
         let warnings = environment.said_in_vain()?;
-        let mut config = values(&settings)?;
+        let mut in_effect = settings.clone();
+        profiles::inherit(&mut in_effect);
+        let mut config = values(&in_effect)?;
         config.councils.retain(|_, council| council.agents > 0);
         Ok(Loaded {
-            api_key: api_key(&config, environment)?,
+            api_keys: api_keys(&config, &in_effect, environment)?,
             state_dir: paths::state_dir(&config.state.dir, environment),
             config,
             settings: settings.into_values().collect(),
@@ -86,6 +89,12 @@ impl Loaded {
     pub fn state_dir(&self) -> Result<PathBuf, ConfigError> {
         let nowhere = ConfigError::NoHome { key: "state.dir", variable: "XDG_STATE_HOME" };
         self.state_dir.clone().ok_or(nowhere)
+    }
+
+    /// The key of a profile's servers; that of [model] is `default`.
+    #[must_use]
+    pub fn api_key(&self, profile: &str) -> Option<&ApiKey> {
+        self.api_keys.get(profile)
     }
 
     /// Where a key's value came from.
@@ -121,15 +130,47 @@ fn read(path: &Path, named_by_key: Option<&str>) -> Result<String, ConfigError> 
     })
 }
 
-/// The key, from the file that is named, else from the variable that is named.
-fn api_key(config: &Config, environment: &Environment) -> Result<Option<ApiKey>, ConfigError> {
-    let model = &config.model;
-    let (text, origin) = if model.api_key_file.is_empty() {
-        let Some(text) = environment.get(&model.api_key_env) else { return Ok(None) };
-        (text.to_owned(), Origin::Environment(model.api_key_env.clone()))
+/// The keys of all profiles.
+fn api_keys(
+    config: &Config,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<BTreeMap<String, ApiKey>, ConfigError> {
+    let mut keys = BTreeMap::new();
+    for profile in config.profiles.keys().map(String::as_str).chain([DEFAULT_PROFILE]) {
+        if let Some(key) = api_key(profile, settings, environment)? {
+            keys.insert(profile.to_owned(), key);
+        }
+    }
+    Ok(keys)
+}
+
+/// The key of a profile, from the file that is named, else from the variable that is named.
+fn api_key(
+    profile: &str,
+    settings: &Settings,
+    environment: &Environment,
+) -> Result<Option<ApiKey>, ConfigError> {
+    let (file, _) = profiles::said(settings, profile, "api_key_file");
+    let (text, origin) = if file.is_empty() {
+        let (variable, said) = profiles::said(settings, profile, "api_key_env");
+        let Some(text) = environment.get(variable) else {
+            return match said {
+                // A variable that was named on purpose is missed at once, not by a server that refuses.
+                Some(origin) if !variable.is_empty() && *origin != Origin::Default => {
+                    Err(ConfigError::NoKey { variable: variable.to_owned(), origin: origin.clone() })
+                }
+                _ => Ok(None),
+            };
+        };
+        (text.to_owned(), Origin::Environment(variable.to_owned()))
     } else {
-        let path = PathBuf::from(&model.api_key_file);
-        (read(&path, Some("model.api_key_file"))?, Origin::File { path, line: None })
+        let path = PathBuf::from(file);
+        let named_by = match profile {
+            DEFAULT_PROFILE => "model.api_key_file".to_owned(),
+            profile => format!("profiles.{profile}.api_key_file"),
+        };
+        (read(&path, Some(&named_by))?, Origin::File { path, line: None })
     };
     // What an editor or a shell leaves around a key is no part of it.
     let key = text.trim();
@@ -148,30 +189,24 @@ fn api_key(config: &Config, environment: &Environment) -> Result<Option<ApiKey>,
 fn values(settings: &Settings) -> Result<Config, ConfigError> {
     let mut root = Map::new();
     for (key, setting) in settings {
-        let path = match role_of(key) {
-            Some(role) => vec!["councils", role, "agents"],
-            None => key.splitn(2, '.').collect(),
+        let path: Vec<&str> = match Key::of(key) {
+            Key::Council { role, name } => vec!["councils", role, name],
+            Key::Profile { .. } | Key::Parameter { .. } => key.split('.').collect(),
+            Key::Plain => key.splitn(2, '.').collect(),
         };
-        put(&mut root, &path, &setting.value);
+        put(&mut root, &path, setting.value.to_json());
     }
-    Config::deserialize(Value::new(None, root)).map_err(|error| ConfigError::Internal(error.to_string()))
+    serde_json::from_value(Value::Object(root)).map_err(|error| ConfigError::Internal(error.to_string()))
 }
 
-fn put(table: &mut Map<String, Value>, path: &[&str], value: &Scalar) {
+fn put(table: &mut Map<String, Value>, path: &[&str], value: Value) {
     let [name, rest @ ..] = path else { return };
     if rest.is_empty() {
-        let kind = match value.clone() {
-            Scalar::Bool(value) => ValueKind::Boolean(value),
-            Scalar::Whole(value) => ValueKind::I64(value),
-            Scalar::Number(value) => ValueKind::Float(value),
-            Scalar::Text(value) => ValueKind::String(value),
-        };
-        table.insert((*name).to_owned(), Value::new(None, kind));
+        table.insert((*name).to_owned(), value);
         return;
     }
-    let inner =
-        table.entry((*name).to_owned()).or_insert_with(|| Value::new(None, Map::<String, Value>::new()));
-    if let ValueKind::Table(inner) = &mut inner.kind {
+    let inner = table.entry((*name).to_owned()).or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(inner) = inner {
         put(inner, rest, value);
     }
 }

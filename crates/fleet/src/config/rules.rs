@@ -3,10 +3,14 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use fleet_deliberation::{AGENTS_MAX, ROUNDS_MAX, Role, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN};
+use fleet_deliberation::{
+    AGENTS_MAX, BASE_URL_BOUND, ROUNDS_MAX, Role, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN, check_parameters,
+    is_base_url,
+};
 
-use super::sources::role_of;
-use super::{ConfigError, Scalar, Setting};
+use super::key::{Key, canonical};
+use super::profiles;
+use super::{ConfigError, Origin, Scalar, Setting};
 
 /// The settings in effect, by key.
 pub(super) type Settings = BTreeMap<String, Setting>;
@@ -15,15 +19,20 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 17] = [
+const WHOLE: [(&str, i64, i64); 22] = [
+    ("councils.*.agents", 0, AGENTS_MAX as i64),
+    ("councils.*.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.quorum", 1, AGENTS_MAX as i64),
     ("deliberation.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.timeout_s", (TIMEOUT_MS_MIN / 1000) as i64, (TIMEOUT_MS_MAX / 1000) as i64),
     ("model.between_tokens_timeout_s", 1, DAY_S),
+    ("model.calls_max", 1, 100_000),
     ("model.connect_timeout_s", 1, DAY_S),
     ("model.first_token_timeout_s", 1, DAY_S),
+    ("model.hedge_after_ms", 0, DAY_S * 1000),
     ("model.request_timeout_s", 1, DAY_S),
     ("model.tokens_max", 1, 1_000_000),
+    ("model.tokens_per_minute_max", 0, i64::MAX),
     ("server.in_flight_max", 1, 1_000_000),
     ("server.message_bytes_max", 64 * 1024, 64 * MIB),
     ("simulated.latency_ms", 0, DAY_S * 1000),
@@ -53,13 +62,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
         Some(Scalar::Whole(value)) => *value,
         _ => 0,
     };
-    let quorum = whole("deliberation.quorum");
-    for setting in settings.values().filter(|setting| role_of(&setting.key).is_some()) {
-        if let Scalar::Whole(agents @ 1..) = setting.value
-            && agents < quorum
-        {
-            return Err(out_of_bounds(setting, format!("be 0 or at least deliberation.quorum, {quorum}")));
-        }
+    few_agents(settings, whole("deliberation.quorum"))?;
+    if let Some(error) = profiles::unknown(settings) {
+        return Err(error);
     }
     let kept_s = whole("state.history_days") * DAY_S;
     if let Some(served) =
@@ -70,24 +75,49 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
+/// That a council has fewer agents than have to answer. Whoever said something, and not a default, is told.
+fn few_agents(settings: &Settings, quorum: i64) -> Result<(), ConfigError> {
+    for setting in settings.values() {
+        if let (Key::Council { name: "agents", .. }, Scalar::Whole(agents @ 1..)) =
+            (Key::of(&setting.key), &setting.value)
+            && *agents < quorum
+        {
+            return Err(match settings.get("deliberation.quorum") {
+                Some(said) if setting.origin == Origin::Default => {
+                    out_of_bounds(said, format!("be at most {}, which is {agents}", setting.key))
+                }
+                _ => out_of_bounds(setting, format!("be 0 or at least deliberation.quorum, {quorum}")),
+            });
+        }
+    }
+    Ok(())
+}
+
 /// What a setting must be and is not.
 fn broken(setting: &Setting) -> Option<String> {
-    let key = setting.key.as_str();
+    match Key::of(&setting.key) {
+        Key::Council { role, .. } => {
+            if let Err(error) = Role::new(role) {
+                return Some(format!("name a role; {role:?} {error}"));
+            }
+        }
+        Key::Profile { profile, .. } | Key::Parameter { profile, .. }
+            if setting.key.starts_with("profiles.") =>
+        {
+            if let Some(bound) = profiles::bad_name(profile) {
+                return Some(bound.to_owned());
+            }
+        }
+        Key::Profile { .. } | Key::Parameter { .. } | Key::Plain => {}
+    }
+    let key = &*canonical(&setting.key);
     match &setting.value {
         Scalar::Bool(_) => None,
         Scalar::Whole(value) => {
-            let (min, max) = match role_of(key) {
-                Some(role) => {
-                    if let Err(error) = Role::new(role) {
-                        return Some(format!("name a role; {role:?} {error}"));
-                    }
-                    (0, AGENTS_MAX as i64)
-                }
-                None => WHOLE
-                    .iter()
-                    .find(|(name, ..)| *name == key)
-                    .map_or((0, i64::MAX), |(_, min, max)| (*min, *max)),
-            };
+            let (min, max) = WHOLE
+                .iter()
+                .find(|(name, ..)| *name == key)
+                .map_or((0, i64::MAX), |(_, min, max)| (*min, *max));
             let bound = if max == i64::MAX {
                 format!("be at least {min}")
             } else {
@@ -101,6 +131,17 @@ fn broken(setting: &Setting) -> Option<String> {
             (!(*min..=*max).contains(value)).then(|| format!("lie between {min:?} and {max:?}"))
         }
         Scalar::Text(value) => broken_text(key, value),
+        Scalar::Texts(values) => {
+            let right = key != "model.url" || values.iter().all(|value| is_base_url(value));
+            (!right).then(|| BASE_URL_BOUND.to_owned())
+        }
+        Scalar::Any(value) => {
+            let Key::Parameter { path, .. } = Key::of(&setting.key) else { return None };
+            let name = path.split('.').next().unwrap_or_default();
+            // Of a value further in only the name can be judged.
+            let value = if name == path { value.clone() } else { serde_json::json!({}) };
+            check_parameters(&[(name.to_owned(), value)].into()).err().map(|error| error.bound)
+        }
     }
 }
 
@@ -108,32 +149,19 @@ fn broken_text(key: &str, value: &str) -> Option<String> {
     let right = match key {
         "server.listen" => value.parse::<SocketAddr>().is_ok(),
         "model.kind" => ["auto", "openai", "simulated"].contains(&value),
-        "model.url" => value.is_empty() || is_plain_url(value),
         _ => true,
     };
     let bound = match key {
         "server.listen" => "be an IP address and a port, such as 127.0.0.1:50055 or [::]:50055",
         "model.kind" => "be \"auto\", \"openai\" or \"simulated\"",
-        "model.url" => "begin with http:// or https:// and a host, without user, password, ? or #",
         _ => return None,
     };
     (!right).then(|| bound.to_owned())
 }
 
-/// A base URL to which paths can be added, and which holds no secret: it is shown and logged.
-fn is_plain_url(text: &str) -> bool {
-    let Some(rest) = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://")) else {
-        return false;
-    };
-    let host = rest.split('/').next().unwrap_or_default();
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c);
-    !host.is_empty() && !host.starts_with(':') && !rest.contains(odd)
-}
-
 fn out_of_bounds(setting: &Setting, bound: String) -> ConfigError {
     // A URL with a password in it is refused because it would be shown, so it is not shown here.
-    let hidden =
-        setting.key == "model.url" && matches!(&setting.value, Scalar::Text(url) if url.contains('@'));
+    let hidden = matches!(&setting.value, Scalar::Texts(urls) if urls.iter().any(|url| url.contains('@')));
     let value = if hidden { Scalar::Text("…".to_owned()) } else { setting.value.clone() };
     ConfigError::OutOfBounds { key: setting.key.clone(), value, origin: setting.origin.clone(), bound }
 }
@@ -145,16 +173,15 @@ mod tests {
 
     #[test]
     fn every_number_has_a_bound() {
-        let (_, defaults) = Known::from_defaults().unwrap();
-        let bounded = |key: &str| {
-            role_of(key).is_some() || WHOLE.iter().any(|b| b.0 == key) || NUMBERS.iter().any(|b| b.0 == key)
-        };
+        let (known, defaults) = Known::from_defaults().unwrap();
+        let bounded =
+            |key: &str| WHOLE.iter().any(|b| b.0 == canonical(key)) || NUMBERS.iter().any(|b| b.0 == key);
         for setting in &defaults {
             let number = matches!(setting.value, Scalar::Whole(_) | Scalar::Number(_));
             assert!(!number || bounded(&setting.key), "{}", setting.key);
         }
         for key in WHOLE.iter().map(|b| b.0).chain(NUMBERS.iter().map(|b| b.0)) {
-            assert!(defaults.iter().any(|setting| setting.key == key), "{key} is bounded and does not exist");
+            assert!(known.has(key), "{key} is bounded and does not exist");
         }
     }
 }

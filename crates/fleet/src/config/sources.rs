@@ -5,6 +5,7 @@ use std::path::Path;
 
 use config::{FileFormat, Value, ValueKind};
 
+use super::key::canonical;
 use super::{ConfigError, Origin, Scalar, Setting};
 
 /// `fleet.toml`: the reference and the defaults.
@@ -42,10 +43,24 @@ impl Known {
         let mut settings = Vec::new();
         for (key, value) in leaves(DEFAULTS).map_err(|error| ConfigError::Internal(error.to_string()))? {
             let value = scalar(value.kind).map_err(ConfigError::Internal)?;
+            let value = if key == "model.url" { Scalar::Texts(Vec::new()) } else { value };
             settings.push(Setting { key, value, origin: Origin::Default });
         }
-        let known = settings.iter().map(|setting| (setting.key.clone(), setting.value.clone())).collect();
+        let mut known: BTreeMap<String, Scalar> = settings
+            .iter()
+            .map(|setting| (canonical(&setting.key).into_owned(), setting.value.clone()))
+            .collect();
+        // What has no default of its own.
+        known.insert("councils.*.profile".into(), Scalar::Text(String::new()));
+        known.insert("councils.*.rounds".into(), Scalar::Whole(0));
+        known.insert("model.parameters.*".into(), Scalar::Any(serde_json::Value::Null));
+        known.insert("model.url".into(), Scalar::Texts(Vec::new()));
         Ok((Known(known), settings))
+    }
+
+    #[cfg(test)]
+    pub(super) fn has(&self, canonical: &str) -> bool {
+        self.0.contains_key(canonical)
     }
 
     /// What a file says, checked against the keys there are.
@@ -74,9 +89,8 @@ impl Known {
 
     /// A value of the kind that `key` takes.
     fn pattern(&self, key: &str, origin: &Origin) -> Result<&Scalar, ConfigError> {
-        // Roles are free; what can be said of each is not.
-        let key = if role_of(key).is_some() { "councils.DEV.agents" } else { key };
-        self.0.get(key).ok_or_else(|| ConfigError::UnknownKey {
+        // Roles and profiles are free; what can be said of each is not.
+        self.0.get(&*canonical(key)).ok_or_else(|| ConfigError::UnknownKey {
             key: key.to_owned(),
             origin: origin.clone(),
             known: self.known_near(key),
@@ -85,24 +99,29 @@ impl Known {
 
     /// The keys of the section `key` is in, or the sections there are.
     fn known_near(&self, key: &str) -> String {
-        let section = key.split('.').next().unwrap_or_default();
-        if section == "councils" {
-            return "a council has councils.ROLE.agents".to_owned();
-        }
-        let inside = |known: &&String| known.split('.').next() == Some(section);
-        let mut names: Vec<&str> = self.0.keys().filter(inside).map(String::as_str).collect();
-        if names.is_empty() {
-            names = self.0.keys().filter_map(|known| known.split('.').next()).collect();
-            names.dedup();
-            return format!("the sections are {}", names.join(", "));
-        }
-        format!("[{section}] has {}", names.join(", "))
+        let section = match key.split('.').next().unwrap_or_default() {
+            "profiles" => "model",
+            section => section,
+        };
+        let inside = self.0.keys().filter_map(|known| known.split_once('.')).filter(|(of, _)| *of == section);
+        let names: Vec<&str> = inside.map(|(_, name)| name.trim_start_matches("*.")).collect();
+        let (head, names) = match (section, names.join(", ")) {
+            ("councils", names) => ("a council has".to_owned(), names),
+            ("model", names) if key.starts_with("profiles") => {
+                ("a profile has what [model] has:".to_owned(), names)
+            }
+            (_, names) if names.is_empty() => {
+                let mut sections: Vec<&str> =
+                    self.0.keys().filter_map(|known| known.split('.').next()).collect();
+                sections.push("profiles");
+                sections.sort_unstable();
+                sections.dedup();
+                return format!("the sections are {}", sections.join(", "));
+            }
+            (section, names) => (format!("[{section}] has"), names),
+        };
+        format!("{head} {names}")
     }
-}
-
-/// The role in `councils.ROLE.agents`, which may hold dots itself.
-pub(super) fn role_of(key: &str) -> Option<&str> {
-    key.strip_prefix("councils.")?.strip_suffix(".agents")
 }
 
 fn wrong_kind(key: &str, value: String, origin: &Origin, pattern: &Scalar) -> ConfigError {
@@ -143,7 +162,10 @@ fn scalar(kind: ValueKind) -> Result<Scalar, String> {
         ValueKind::Float(value) => Ok(Scalar::Number(value)),
         ValueKind::String(value) => Ok(Scalar::Text(value)),
         ValueKind::Table(_) => Err("a table".to_owned()),
-        ValueKind::Array(_) => Err("a list".to_owned()),
+        ValueKind::Array(list) => {
+            let values = list.into_iter().map(|value| Ok(scalar(value.kind)?.to_json()));
+            Ok(Scalar::Any(serde_json::Value::Array(values.collect::<Result<_, String>>()?)))
+        }
         other => Err(other.to_string()),
     }
 }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fleet_deliberation::Timestamp;
+use fleet_deliberation::{Role, Timestamp};
 use tokio::task::JoinSet;
 
 pub use super::log::*;
 use super::sample::{entry, history, last};
 use super::wait::soon;
-use crate::port::{EventStore, HistoryId, Listing, Sequence, StoreError, Stored};
+use crate::port::{EventStore, HistoryId, HistoryKind, Listing, Sequence, StoreError, Stored};
 
 /// Calls a macro with the name of each rule.
 #[macro_export]
@@ -114,7 +114,7 @@ pub async fn an_append_elsewhere_than_at_the_end_conflicts_and_leaves_nothing(st
     }
     assert_eq!(texts(&read(&*store, &id).await), ["one", "two", "three"]);
     soon(store.append(&id, places[2], entry("four", 1))).await.expect("appends at the end");
-    let open = soon(store.histories(Listing::Open)).await.expect("lists");
+    let open = soon(store.histories(Listing::Open(HistoryKind::Deliberation))).await.expect("lists");
     assert_eq!(open.len(), 1, "a refused append opens nothing");
 }
 
@@ -167,7 +167,7 @@ pub async fn of_first_records_exactly_one_opens_the_history(store: Arc<dyn Event
         assert_eq!(winners.len(), 1);
         assert_eq!(texts(&read(&*store, &id).await), [winners[0].0.as_str()]);
     }
-    let open = soon(store.histories(Listing::Open)).await.expect("lists");
+    let open = soon(store.histories(Listing::Open(HistoryKind::Deliberation))).await.expect("lists");
     assert_eq!(open.len(), 4);
 }
 
@@ -253,6 +253,13 @@ async fn listed(store: &dyn EventStore, listing: Listing) -> Vec<String> {
     histories.iter().map(|history| name(&history.id)).collect()
 }
 
+/// Begins the history of a council.
+async fn council(store: &dyn EventStore) -> HistoryId {
+    let id = HistoryId::council(&Role::new("deliberation:DEV").expect("a name"));
+    soon(store.append(&id, Sequence::default(), entry("made", 60))).await.expect("appends");
+    id
+}
+
 /// Opens a history and, if `ended_at` is given, ends it with a body of `bytes` bytes.
 async fn open(store: &dyn EventStore, name: &str, opened_at: u64, ended_at: Option<u64>, bytes: usize) {
     let id = history(name);
@@ -266,20 +273,28 @@ async fn open(store: &dyn EventStore, name: &str, opened_at: u64, ended_at: Opti
 
 /// Every history that has not ended is listed, in the order in which they were opened.
 pub async fn open_histories_are_listed_oldest_first(store: Arc<dyn EventStore>) {
-    assert!(listed(&*store, Listing::Open).await.is_empty());
+    assert!(listed(&*store, Listing::Open(HistoryKind::Deliberation)).await.is_empty());
     open(&*store, "c", 10, None, 0).await;
     open(&*store, "b", 20, Some(50), 2).await;
     open(&*store, "a", 30, None, 0).await;
     open(&*store, "d", 40, None, 0).await;
-    assert_eq!(listed(&*store, Listing::Open).await, ["c", "a", "d"]);
-    let histories = soon(store.histories(Listing::Open)).await.expect("lists");
+    assert_eq!(listed(&*store, Listing::Open(HistoryKind::Deliberation)).await, ["c", "a", "d"]);
+    let histories = soon(store.histories(Listing::Open(HistoryKind::Deliberation))).await.expect("lists");
     assert_eq!(histories[1].id, history("a"));
     assert_eq!(histories[1].opened_at, Timestamp(30));
     assert_eq!(histories[1].ended_at, None);
     for n in 0..300 {
         open(&*store, &format!("many-{n}"), 50 + n, None, 0).await;
     }
-    assert_eq!(listed(&*store, Listing::Open).await.len(), 303, "none is left out");
+    assert_eq!(
+        listed(&*store, Listing::Open(HistoryKind::Deliberation)).await.len(),
+        303,
+        "none is left out"
+    );
+    let council = council(&*store).await;
+    assert_eq!(listed(&*store, Listing::Open(HistoryKind::Deliberation)).await.len(), 303);
+    let councils = soon(store.histories(Listing::Open(HistoryKind::Council))).await.expect("lists");
+    assert!(councils.iter().map(|info| &info.id).eq([&council]));
 }
 
 /// The histories opened last are listed, whether they have ended or not, and no more than asked for.
@@ -287,10 +302,22 @@ pub async fn the_newest_histories_are_listed_newest_first(store: Arc<dyn EventSt
     open(&*store, "a", 10, None, 0).await;
     open(&*store, "b", 20, Some(25), 2).await;
     open(&*store, "c", 30, Some(35), 2).await;
-    assert_eq!(listed(&*store, Listing::Newest { limit: 2 }).await, ["c", "b"]);
-    assert_eq!(listed(&*store, Listing::Newest { limit: 10 }).await, ["c", "b", "a"]);
-    assert!(listed(&*store, Listing::Newest { limit: 0 }).await.is_empty());
-    let newest = soon(store.histories(Listing::Newest { limit: 1 })).await.expect("lists");
+    assert_eq!(
+        listed(&*store, Listing::Newest { kind: HistoryKind::Deliberation, limit: 2 }).await,
+        ["c", "b"]
+    );
+    assert_eq!(
+        listed(&*store, Listing::Newest { kind: HistoryKind::Deliberation, limit: 10 }).await,
+        ["c", "b", "a"]
+    );
+    assert!(listed(&*store, Listing::Newest { kind: HistoryKind::Deliberation, limit: 0 }).await.is_empty());
+    let council = council(&*store).await;
+    let councils = Listing::Newest { kind: HistoryKind::Council, limit: 10 };
+    let councils = soon(store.histories(councils)).await.expect("lists");
+    assert!(councils.iter().map(|info| &info.id).eq([&council]));
+    let newest = soon(store.histories(Listing::Newest { kind: HistoryKind::Deliberation, limit: 1 }))
+        .await
+        .expect("lists");
     assert_eq!(newest[0].opened_at, Timestamp(30));
     assert_eq!(newest[0].ended_at, Some(Timestamp(35)));
 }
@@ -335,7 +362,10 @@ pub async fn a_forgotten_history_is_gone_for_good(store: Arc<dyn EventStore>) {
     soon(store.forget(&history("goes"))).await.expect("is not there any more");
     soon(store.forget(&history("never-there"))).await.expect("was never there");
     assert!(read(&*store, &history("goes")).await.is_empty());
-    assert_eq!(listed(&*store, Listing::Newest { limit: 10 }).await, ["stays"]);
+    assert_eq!(
+        listed(&*store, Listing::Newest { kind: HistoryKind::Deliberation, limit: 10 }).await,
+        ["stays"]
+    );
     let all = Listing::Expired { ended_before: Timestamp(u64::MAX), bytes_max: 0, limit: 10 };
     assert_eq!(listed(&*store, all).await, ["stays"]);
     assert_eq!(read(&*store, &history("stays")).await.len(), 2);

@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fleet_deliberation::{DeliberationId, Timestamp};
+use fleet_deliberation::{DeliberationId, Role, Timestamp};
 
 use super::StoreError;
 
@@ -12,19 +12,49 @@ use super::StoreError;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HistoryId(Box<str>);
 
-impl HistoryId {
-    const DELIBERATION: &str = "deliberation:";
+/// What a history is one of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HistoryKind {
+    /// Of a deliberation, which ends.
+    Deliberation,
+    /// Of a role's council, which never does: one that is deleted may be made again.
+    Council,
+}
 
+impl HistoryKind {
+    /// What the names of histories of this kind begin with.
+    #[must_use]
+    pub const fn prefix(self) -> &'static str {
+        match self {
+            HistoryKind::Deliberation => "deliberation:",
+            HistoryKind::Council => "council:",
+        }
+    }
+}
+
+impl HistoryId {
     /// The history of a deliberation.
     #[must_use]
     pub fn deliberation(id: &DeliberationId) -> HistoryId {
-        HistoryId(format!("{}{id}", Self::DELIBERATION).into())
+        HistoryId(format!("{}{id}", HistoryKind::Deliberation.prefix()).into())
     }
 
     /// The deliberation whose history this is, if it is one's.
     #[must_use]
     pub fn as_deliberation(&self) -> Option<DeliberationId> {
-        self.0.strip_prefix(Self::DELIBERATION).and_then(|id| DeliberationId::new(id).ok())
+        DeliberationId::new(self.0.strip_prefix(HistoryKind::Deliberation.prefix())?).ok()
+    }
+
+    /// The history of a role's council.
+    #[must_use]
+    pub fn council(role: &Role) -> HistoryId {
+        HistoryId(format!("{}{role}", HistoryKind::Council.prefix()).into())
+    }
+
+    /// The role whose council's history this is, if it is one's.
+    #[must_use]
+    pub fn as_council(&self) -> Option<Role> {
+        Role::new(self.0.strip_prefix(HistoryKind::Council.prefix())?).ok()
     }
 
     /// Takes back what [`HistoryId::as_str`] gave.
@@ -94,10 +124,12 @@ pub struct HistoryInfo {
 /// Which histories a listing is to name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Listing {
-    /// Every history that has not ended, oldest first.
-    Open,
-    /// The `limit` histories that were opened last, newest first.
+    /// Every history of a kind that has not ended, oldest first.
+    Open(HistoryKind),
+    /// The `limit` histories of a kind that were opened last, newest first.
     Newest {
+        /// Which kind.
+        kind: HistoryKind,
         /// The most to name.
         limit: usize,
     },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fleet_deliberation::{AgentId, Failure, FailureKind, Generation, JobId, Parameters, Priority};
+use fleet_deliberation::{AgentId, Failure, FailureKind, Generation, JobId, Parameters, Priority, Profile};
 
 /// One call of a model.
 #[derive(Debug, Clone)]
@@ -112,4 +112,10 @@ pub trait LanguageModel: Send + Sync {
     /// `heard` is told of tokens as they come. Dropping the future ends the call at the server.
     /// A generation's text is never empty.
     async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError>;
+
+    /// Whether a call with `profile` has somewhere to go, as far as is known without asking.
+    fn reachable(&self, profile: &Profile) -> bool {
+        let _ = profile;
+        true
+    }
 }

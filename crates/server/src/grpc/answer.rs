@@ -6,7 +6,7 @@ use fleet_api::v1 as wire;
 use fleet_deliberation::{
     CheckKind, CheckOutcome, CheckReport, Deliberation, Fault, Phase, Status, Timestamp,
 };
-use fleet_orchestrator::{Accepted, Council, ResultView, Stats, View, announcement};
+use fleet_orchestrator::{Accepted, ResultView, Stats, View, announcement};
 
 /// The most characters of a description in a listing.
 const SHORT_CHARS_MAX: usize = 120;
@@ -77,29 +77,6 @@ pub(crate) fn info(state: &Deliberation) -> wire::DeliberationInfo {
         ended_at_ms: state.ended.as_ref().map_or(0, |ended| signed(ended.at.0)),
         task_description: state.submission().task.description.chars().take(SHORT_CHARS_MAX).collect(),
         winner_id: state.winner().map(ToString::to_string).unwrap_or_default(),
-    }
-}
-
-pub(crate) fn council(council: &Council, busy: bool, with_agents: bool) -> wire::CouncilInfo {
-    let role = council.role.to_string();
-    let agent = |id: &fleet_deliberation::AgentId| wire::AgentInfo {
-        agent_id: id.to_string(),
-        role: role.clone(),
-        status: if busy { "busy" } else { "ready" }.into(),
-        capabilities: Some(wire::AgentCapabilities {
-            supported_tasks: Vec::new(),
-            model_profile: council.profile.name.clone(),
-            max_concurrent_tasks: 0,
-            languages: Vec::new(),
-        }),
-    };
-    wire::CouncilInfo {
-        council_id: format!("council-{}", role.to_lowercase()),
-        num_agents: i32::try_from(council.agents.len()).unwrap_or(i32::MAX),
-        agents: if with_agents { council.agents.iter().map(agent).collect() } else { Vec::new() },
-        status: if busy { "busy" } else { "idle" }.into(),
-        model: council.profile.model.clone(),
-        role,
     }
 }
 

@@ -18,7 +18,8 @@ pub(crate) fn status(error: HandleError) -> Status {
         HandleError::Rejected(rejection) => match rejection {
             Rejection::Unknown(_) => Status::not_found(message),
             Rejection::Malformed { field, reason } => malformed(&field, reason),
-            Rejection::OtherContent(_) => Status::already_exists(message),
+            Rejection::OtherContent(_) | Rejection::Taken(_) => Status::already_exists(message),
+            Rejection::NotThere(_) => Status::not_found(message),
             Rejection::NotNow(_) => Status::failed_precondition(message),
         },
         HandleError::NoCouncil { .. } | HandleError::NoLongerServed { .. } => Status::not_found(message),
@@ -78,6 +79,8 @@ mod tests {
                 false,
             ),
             (rejected(Rejection::OtherContent(id())), Code::AlreadyExists, false),
+            (rejected(Rejection::Taken("there".into())), Code::AlreadyExists, false),
+            (rejected(Rejection::NotThere("gone".into())), Code::NotFound, false),
             (rejected(Rejection::NotNow("not now".into())), Code::FailedPrecondition, false),
             (HandleError::NoCouncil { role: "SAGE".into(), existing: Vec::new() }, Code::NotFound, false),
             (served, Code::NotFound, false),

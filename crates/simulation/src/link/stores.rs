@@ -5,8 +5,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use fleet_deliberation::{Answer, DeliberationId, JobId};
 use fleet_orchestrator::port::{
-    Announcement, Announcements, Answers, Entry, EventStore, HistoryId, HistoryInfo, Listing, Position,
-    Recorded, Sequence, StoreError, Stored,
+    Announcement, Announcements, Answers, Entry, EventStore, HistoryId, HistoryInfo, HistoryKind, Listing,
+    Position, Recorded, Sequence, StoreError, Stored,
 };
 
 use super::{Link, unavailable};
@@ -72,8 +72,11 @@ impl EventStore for Link {
                 })
                 .collect();
             match listing {
-                Listing::Open => infos.retain(|info| info.ended_at.is_none()),
-                Listing::Newest { limit } => {
+                Listing::Open(kind) => {
+                    infos.retain(|info| info.ended_at.is_none() && is_of(&info.id, kind));
+                }
+                Listing::Newest { kind, limit } => {
+                    infos.retain(|info| is_of(&info.id, kind));
                     infos.sort_by_key(|info| std::cmp::Reverse(info.opened_at));
                     infos.truncate(limit);
                 }
@@ -183,4 +186,8 @@ impl Announcements for Link {
     async fn published_to(&self) -> Result<Position, StoreError> {
         self.operate("published to", |state| Ok(Position(state.announced_to))).await
     }
+}
+
+fn is_of(id: &HistoryId, kind: HistoryKind) -> bool {
+    id.as_str().starts_with(kind.prefix())
 }

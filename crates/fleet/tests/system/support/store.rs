@@ -5,7 +5,7 @@ use std::path::Path;
 
 use fleet_deliberation::{Event, Record};
 use fleet_embedded::ReadOnly;
-use fleet_orchestrator::port::{HistoryId, Listing, Position, Sequence};
+use fleet_orchestrator::port::{HistoryId, HistoryKind, Listing, Position, Sequence};
 use rusqlite::{Connection, OpenFlags};
 
 /// Everything that was recorded by some moment.
@@ -31,7 +31,12 @@ impl Kept {
             }
         }
         let mut ends = BTreeMap::new();
-        for info in read.events.histories(Listing::Newest { limit: 100_000 }).await.unwrap() {
+        for info in read
+            .events
+            .histories(Listing::Newest { kind: HistoryKind::Deliberation, limit: 100_000 })
+            .await
+            .unwrap()
+        {
             let id = info.id.as_deliberation().unwrap();
             let stored = read.events.read(&HistoryId::deliberation(&id), Sequence(0)).await.unwrap();
             let records = stored.iter().map(|stored| Record::decode(&stored.entry.body).unwrap());
