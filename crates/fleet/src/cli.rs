@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
 
@@ -20,6 +20,12 @@ pub struct Cli {
     /// Where histories and answers are kept [default: fleet in the XDG state directory]
     #[arg(long, global = true, value_name = "DIR")]
     pub state: Option<String>,
+    /// Say nothing on standard error but what went wrong
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// No colors, also on a terminal; NO_COLOR in the environment says the same
+    #[arg(long, global = true)]
+    pub no_color: bool,
     /// What is to be done.
     #[command(subcommand)]
     pub command: Command,
@@ -51,8 +57,27 @@ pub enum Command {
     ///
     /// LEFT is one that has not ended and that no process works on; `fleet resume ID` goes on with it.
     List(List),
+    /// Show the councils, or change them
+    ///
+    /// The councils of the configuration are there from the start. What is asked for here is kept with the
+    /// state, counts over the configuration, and outlives restarts.
+    Councils(Councils),
     /// Show every configuration value in effect, and where it came from
     Config(ShowConfig),
+    /// Print a script that completes fleet's commands and flags in your shell
+    ///
+    /// For bash: fleet completions bash > ~/.local/share/bash-completion/completions/fleet
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write the pages of all commands into a directory
+    ///
+    /// To read it: fleet man | man -l -
+    Man {
+        /// Where one page a command is written
+        dir: Option<PathBuf>,
+    },
 }
 
 /// `fleet deliberate`.
@@ -86,6 +111,9 @@ pub struct Deliberate {
     /// The longest it may take [default: 300]
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub timeout: Option<u64>,
+    /// Who goes first where not all can be served at once [default: normal]
+    #[arg(long, value_enum, value_name = "PRIORITY")]
+    pub priority: Option<TaskPriority>,
     /// An id of your own: the same task under the same id is one deliberation [default: a new one]
     #[arg(long, value_name = "ID")]
     pub id: Option<String>,
@@ -98,6 +126,17 @@ pub struct Deliberate {
     /// Let a running server do it
     #[arg(long, value_name = "ADDRESS", conflicts_with_all = ["model", "url"])]
     pub server: Option<String>,
+}
+
+/// Who goes first where not all can be served at once.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TaskPriority {
+    /// After all others.
+    Low,
+    /// As most are.
+    Normal,
+    /// Before all others.
+    High,
 }
 
 /// Which model to use.
@@ -170,12 +209,143 @@ pub struct List {
     /// The most to list, 1 to 1000
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
+    /// Only those that stand so
+    #[arg(long, value_enum, value_name = "STATUS")]
+    pub status: Option<ListedStatus>,
+    /// Only those of this role
+    #[arg(long, value_name = "ROLE")]
+    pub role: Option<String>,
     /// Print one JSON array, nothing else
     #[arg(long)]
     pub json: bool,
     /// Ask a running server [default: the one that works on the state, if there is one]
     #[arg(long, value_name = "ADDRESS")]
     pub server: Option<String>,
+}
+
+/// How a deliberation stands, for a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ListedStatus {
+    /// Recorded; nothing has come back yet.
+    Pending,
+    /// Answers are coming in.
+    InProgress,
+    /// There is a verdict.
+    Completed,
+    /// There is none, because too few agents answered or it was cancelled.
+    Failed,
+    /// There is none, because the time ran out.
+    Timeout,
+}
+
+/// `fleet councils`.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = false)]
+pub struct Councils {
+    /// What is to be done; without it, the councils are listed.
+    #[command(subcommand)]
+    pub command: Option<CouncilsCommand>,
+    /// Ask a running server [default: the one that works on the state, if there is one]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    pub server: Option<String>,
+}
+
+/// What is to be done with councils.
+#[derive(Debug, Subcommand)]
+pub enum CouncilsCommand {
+    /// List the councils: agents, status, model (as without a command)
+    List(ListCouncils),
+    /// Make the council of a role
+    Create(CreateCouncil),
+    /// Take the council of a role away; what it has under way goes on
+    Delete {
+        /// The role
+        role: String,
+    },
+    /// Give a council another agent, with a model server or a profile of its own
+    Register(RegisterAgent),
+    /// Take an agent out of its council; what it has under way goes on
+    Unregister {
+        /// The council's role
+        role: String,
+        /// The agent's name
+        agent: String,
+    },
+}
+
+/// `fleet councils list`.
+#[derive(Debug, Default, Args)]
+pub struct ListCouncils {
+    /// Only the council of this role, with its agents
+    pub role: Option<String>,
+    /// Show the agents
+    #[arg(long)]
+    pub agents: bool,
+    /// Print one JSON array, nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What agents of a council are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AgentType {
+    /// They speak through the simulated model: nothing they say is real.
+    Mock,
+    /// They speak through a model server.
+    Vllm,
+}
+
+/// `fleet councils create`.
+#[derive(Debug, Args)]
+pub struct CreateCouncil {
+    /// The role, such as SECURITY
+    pub role: String,
+    /// How many agents it has, 1 to 64 [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub agents: Option<u32>,
+    /// Rounds of review and revision, unless a task says otherwise [default: as the server is configured]
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<u32>,
+    /// No review, unless a task asks for rounds
+    #[arg(long, conflicts_with = "rounds")]
+    pub no_review: bool,
+    /// The model profile its agents speak through: one of the configuration [default: default]
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// What its agents are [default: as the profile is]
+    #[arg(long, value_enum, value_name = "TYPE")]
+    pub r#type: Option<AgentType>,
+    /// Something sent with every request, over the profile's own: temperature=0.2, max_tokens=512, top_p=0.9,
+    /// seed=7 or whatever else the model server knows; may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = key_value)]
+    pub parameter: Vec<(String, String)>,
+}
+
+/// `fleet councils register`.
+#[derive(Debug, Args)]
+pub struct RegisterAgent {
+    /// The council's role
+    pub role: String,
+    /// The agent's name
+    pub agent: String,
+    /// The base URL of its own server, which speaks the OpenAI API; no key is sent there
+    #[arg(long, value_name = "URL")]
+    pub endpoint: Option<String>,
+    /// The model's name as that server knows it
+    #[arg(long, value_name = "NAME")]
+    pub model: Option<String>,
+    /// The model profile it speaks through: one of the configuration
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// How many jobs at once make it busy [default: 1]
+    #[arg(long, value_name = "N")]
+    pub concurrent: Option<u32>,
+    /// A kind of task it is for, for whoever asks; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub task: Vec<String>,
+    /// A language it is for, for whoever asks; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    pub language: Vec<String>,
 }
 
 /// `fleet config`.
@@ -189,6 +359,15 @@ pub struct ShowConfig {
 fn key_value(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("say it as KEY=VALUE")?;
     Ok((key.to_owned(), value.to_owned()))
+}
+
+/// Reads the command line. What help and errors look like must be known before it is read.
+pub fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    if std::env::args_os().any(|argument| argument == "--no-color") {
+        command = command.color(clap::ColorChoice::Never);
+    }
+    Cli::from_arg_matches(&command.try_get_matches()?)
 }
 
 impl Cli {

@@ -2,14 +2,14 @@
 
 mod cancel;
 mod config;
+mod councils;
 mod deliberate;
 mod list;
+mod manual;
 mod result;
 mod resume;
 mod serve;
 mod watch;
-
-use std::io::IsTerminal as _;
 
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
@@ -22,16 +22,19 @@ use crate::config::{Environment, Loaded, Sources};
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     let sources =
         Sources { file: cli.config.clone(), environment: Environment::of_process(), flags: cli.settings() };
-    if let Command::Config(show) = &cli.command
-        && show.reference
-    {
-        return config::reference();
+    crate::show::quiet(cli.quiet);
+    // What says nothing of this machine must work also where the configuration does not.
+    match &cli.command {
+        Command::Config(show) if show.reference => return config::reference(),
+        Command::Completions { shell } => return manual::completions(*shell),
+        Command::Man { dir } => return manual::pages(dir.as_deref()),
+        _ => {}
     }
     let loaded = Loaded::load(&sources)?;
     for warning in &loaded.warnings {
         crate::show::say(format_args!("fleet: warning: {warning}"));
     }
-    log(matches!(cli.command, Command::Serve(_)))?;
+    log(matches!(cli.command, Command::Serve(_)), cli.no_color)?;
     // Two providers of cryptography in one process refuse to start; this is the one.
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
@@ -44,7 +47,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Watch(by_id) => watch::run(&loaded, by_id).await,
             Command::Cancel(cancel) => cancel::run(&loaded, cancel).await,
             Command::List(list) => list::run(&loaded, list).await,
-            Command::Config(_) => config::run(&loaded),
+            Command::Councils(councils) => councils::run(&loaded, councils).await,
+            Command::Config(_) | Command::Completions { .. } | Command::Man { .. } => config::run(&loaded),
         }
     });
     // Whoever leaves at once does not wait for what still reads or writes.
@@ -53,7 +57,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
 }
 
 /// Logs to standard error; `FLEET_LOG` says what, in the words of tracing's `EnvFilter`.
-fn log(serving: bool) -> anyhow::Result<()> {
+fn log(serving: bool, no_color: bool) -> anyhow::Result<()> {
     let filter = match std::env::var("FLEET_LOG") {
         Ok(said) if !said.is_empty() => EnvFilter::try_new(&said)
             .map_err(|error| crate::Problem::new(Exit::Refused, format!("FLEET_LOG is {said:?}: {error}")))?,
@@ -63,7 +67,7 @@ fn log(serving: bool) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(!no_color && crate::show::in_color())
         .with_target(false)
         .init();
     Ok(())

@@ -133,9 +133,14 @@ fn advice(error: &OpenError) -> String {
     }
 }
 
-fn remote(status: &tonic::Status) -> (Exit, String) {
+/// What this process refused in the words of the wire.
+pub(crate) fn refused(status: &tonic::Status) -> Problem {
+    Problem::new(code(status), status.message())
+}
+
+fn code(status: &tonic::Status) -> Exit {
     use tonic::Code;
-    let exit = match status.code() {
+    match status.code() {
         Code::NotFound => Exit::NotFound,
         Code::InvalidArgument | Code::OutOfRange | Code::FailedPrecondition | Code::Unimplemented => {
             Exit::Refused
@@ -144,7 +149,11 @@ fn remote(status: &tonic::Status) -> (Exit, String) {
         Code::ResourceExhausted | Code::Aborted => Exit::Busy,
         Code::Unavailable | Code::DeadlineExceeded | Code::Cancelled => Exit::Unavailable,
         _ => Exit::Unexpected,
-    };
+    }
+}
+
+fn remote(status: &tonic::Status) -> (Exit, String) {
+    let exit = code(status);
     let again = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
     let hint = again.map(|delay| format!(" (try again in {} s)", delay.as_secs().max(1))).unwrap_or_default();
     // Without a source the server said it; with one, the connection did.

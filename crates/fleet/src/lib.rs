@@ -11,4 +11,4 @@ mod show;
 mod state;
 
 pub use exit::{Exit, Problem};
-pub use show::say;
+pub use show::complain;

@@ -2,8 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
-use fleet::cli::Cli;
 use fleet::command;
 
 /// Answers are many small texts that live on other threads than they were read on.
@@ -11,12 +9,15 @@ use fleet::command;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match fleet::cli::parse() {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
     match command::run(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             let (exit, message) = fleet::Problem::report(&error);
-            fleet::say(format_args!("fleet: {message}"));
+            fleet::complain(format_args!("fleet: {message}"));
             exit.into()
         }
     }

@@ -64,9 +64,20 @@ impl Remote {
         Ok(self.client.clone().cancel_deliberation(request).await?.into_inner())
     }
 
-    pub(crate) async fn list(&self, limit: u32) -> anyhow::Result<Vec<wire::DeliberationInfo>> {
+    /// The calls of the service.
+    pub(crate) fn calls(&self) -> OrchestratorServiceClient<Channel> {
+        self.client.clone()
+    }
+
+    pub(crate) async fn list(
+        &self,
+        limit: u32,
+        status: Option<wire::DeliberationStatus>,
+        role: Option<String>,
+    ) -> anyhow::Result<Vec<wire::DeliberationInfo>> {
         let limit = i32::try_from(limit).context("the limit is too large")?;
-        let request = wire::ListDeliberationsRequest { limit };
+        let status = status.unwrap_or(wire::DeliberationStatus::Unknown).into();
+        let request = wire::ListDeliberationsRequest { limit, status, role: role.unwrap_or_default() };
         Ok(self.client.clone().list_deliberations(request).await?.into_inner().deliberations)
     }
 }

@@ -173,13 +173,8 @@ fn coordinator_settings(config: &Config) -> Settings {
     }
 }
 
-/// The councils of the configuration, with the profiles their agents may speak through.
-fn councils(
-    config: &Config,
-    profiles: &[Profile],
-    events: &Arc<dyn EventStore>,
-    clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Arc<Councils>> {
+/// The councils of the configuration.
+pub(crate) fn configured(config: &Config) -> anyhow::Result<Vec<Council>> {
     let mut councils = Vec::new();
     for (role, council) in &config.councils {
         let settings = CouncilSettings {
@@ -193,6 +188,17 @@ fn councils(
         let council = Council::configured(role.clone(), settings);
         councils.push(council.with_context(|| format!("naming the agents of role {role}"))?);
     }
+    Ok(councils)
+}
+
+/// The councils of the configuration, with the profiles their agents may speak through.
+fn councils(
+    config: &Config,
+    profiles: &[Profile],
+    events: &Arc<dyn EventStore>,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Arc<Councils>> {
+    let councils = configured(config)?;
     let profiles = profiles.iter().cloned();
     Ok(Arc::new(Councils::new(Arc::clone(events), Arc::clone(clock), councils, profiles)))
 }

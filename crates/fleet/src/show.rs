@@ -4,7 +4,8 @@ pub(crate) mod follow;
 mod lanes;
 mod verdict;
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
@@ -23,8 +24,35 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Says something on standard error. Work goes on where nobody listens, which `eprintln!` would not allow.
-pub fn say(text: impl std::fmt::Display) {
+/// Whether only what went wrong is said on standard error.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From here on, only what went wrong is said on standard error, if `quiet`.
+pub(crate) fn quiet(quiet: bool) {
+    QUIET.store(quiet, Ordering::Relaxed);
+}
+
+/// Whether only what went wrong is said on standard error.
+pub(crate) fn is_quiet() -> bool {
+    QUIET.load(Ordering::Relaxed)
+}
+
+/// Whether standard error takes colors: it is a terminal, and nobody asked for none (no-color.org).
+pub(crate) fn in_color() -> bool {
+    let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    !unwanted && std::env::var_os("TERM").is_none_or(|term| term != "dumb") && std::io::stderr().is_terminal()
+}
+
+/// Says something on standard error, unless only what went wrong is to be said.
+pub(crate) fn say(text: impl std::fmt::Display) {
+    if !is_quiet() {
+        complain(text);
+    }
+}
+
+/// Says on standard error what went wrong. Work goes on where nobody listens, which `eprintln!` would not
+/// allow.
+pub fn complain(text: impl std::fmt::Display) {
     // There is nobody left to tell.
     writeln!(std::io::stderr(), "{}", harmless(&text.to_string())).ok();
 }
@@ -87,7 +115,7 @@ pub(crate) fn outcome(outcome: &Outcome, label: &str, json: bool) -> anyhow::Res
     }
     match outcome {
         Outcome::Completed(completed) => print(&verdict::text(completed, label))?,
-        Outcome::Failed(failed) => say(format_args!("no verdict: {}", failed.error)),
+        Outcome::Failed(failed) => complain(format_args!("no verdict: {}", failed.error)),
     }
     Ok(exit)
 }

@@ -354,10 +354,7 @@ fn a_value_out_of_its_bounds_is_named_with_bound_and_place() {
             "[model.parameters]\nstream = false",
             "model.parameters.stream is false (a.toml:2); it must be left out",
         ),
-        (
-            "[model]\nurl = ['b', 'c']",
-            "model.url is [\"b\", \"c\"] (a.toml:2); it must begin with http://",
-        ),
+        ("[model]\nurl = ['b', 'c']", "model.url is [\"b\", \"c\"] (a.toml:2); it must begin with http://"),
         (
             "[state]\nhistory_days = 0",
             "state.results_served_s is 3600 (default); it must be at most state.history_days, 0 s",

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use fleet_deliberation::{AgentId, CheckKind, CheckOutcome, CheckReport, Ending, JobKind, Lane};
+use fleet_deliberation::{
+    AgentId, CheckKind, CheckOutcome, CheckReport, Deliberation, Ending, JobKind, Lane,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::port::Announcement;
@@ -157,7 +159,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
     let ended = state.ended.as_ref()?;
     let task_id = state.id().to_string();
     let failed_agents: Vec<FailedAgent> = state.lanes.iter().filter_map(failed_agent).collect();
-    let (status, error_type) = match &ended.ending {
+    let status = match &ended.ending {
         Ending::Completed(verdict) => {
             return Some(Outcome::Completed(Completed {
                 task_id,
@@ -174,10 +176,10 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 usage: state.usage,
             }));
         }
-        Ending::TimedOut => ("timeout", "timeout"),
-        Ending::NoQuorum { .. } => ("failed", "no_quorum"),
-        Ending::Cancelled { .. } => ("failed", "cancelled"),
+        Ending::TimedOut => "timeout",
+        Ending::NoQuorum { .. } | Ending::Cancelled { .. } => "failed",
     };
+    let error_type = error_type(state).unwrap_or_default();
     Some(Outcome::Failed(Failed {
         task_id,
         status: status.into(),
@@ -186,6 +188,17 @@ pub fn outcome(view: &View) -> Option<Outcome> {
         failed_agents,
         timestamp: rfc3339(ended.at),
     }))
+}
+
+/// What kind of end a deliberation came to that gave no verdict, in a word.
+#[must_use]
+pub fn error_type(state: &Deliberation) -> Option<&'static str> {
+    match &state.ended.as_ref()?.ending {
+        Ending::Completed(_) => None,
+        Ending::TimedOut => Some("timeout"),
+        Ending::NoQuorum { .. } => Some("no_quorum"),
+        Ending::Cancelled { .. } => Some("cancelled"),
+    }
 }
 
 /// Why a deliberation gave no verdict, in a sentence; empty when it gave one or is still open.

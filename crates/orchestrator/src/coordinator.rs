@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, Priority, Rejection, Role,
-    Submission, Task, Timestamp,
+    AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, Priority, Rejection,
+    Role, Status, Submission, Task, Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -19,6 +19,8 @@ use crate::{AtWork, Councils, HandleError, chain, rfc3339};
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
+/// How many deliberations are looked at for a list of some of them.
+pub const LOOKED_AT_MAX: usize = 10_000;
 
 /// What the coordinator goes by where a request does not say.
 #[derive(Debug, Clone)]
@@ -64,6 +66,23 @@ pub struct Request {
     /// The trace it belongs to, as the header `traceparent` writes it; empty if it belongs to none.
     #[serde(skip)]
     pub trace: String,
+}
+
+/// Which deliberations are to be listed. What is `None` does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Filter {
+    /// How it stands.
+    pub status: Option<Status>,
+    /// The council's role, in small or in capital letters.
+    pub role: Option<String>,
+}
+
+impl Filter {
+    fn lets_through(&self, state: &Deliberation) -> bool {
+        let role = &state.submission().role;
+        self.status.is_none_or(|status| status == state.status())
+            && self.role.as_deref().is_none_or(|wanted| role.as_str().eq_ignore_ascii_case(wanted))
+    }
 }
 
 /// A submission that was accepted.
@@ -289,17 +308,29 @@ impl Coordinator {
         Ok(())
     }
 
-    /// The deliberations that were opened last, newest first.
-    pub async fn newest(&self, limit: usize) -> Result<Vec<Arc<Loaded>>, HandleError> {
+    /// Up to `limit` deliberations that a filter lets through, those opened last first. Of those that have
+    /// ended, only the last [`LOOKED_AT_MAX`] are looked at.
+    pub async fn newest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Loaded>>, HandleError> {
+        let kind = HistoryKind::Deliberation;
+        let infos = match filter.status {
+            Some(Status::Pending | Status::InProgress) => {
+                let mut open = self.histories.store().histories(Listing::Open(kind)).await?;
+                open.reverse();
+                open
+            }
+            _ => {
+                let looked_at = if *filter == Filter::default() { limit } else { LOOKED_AT_MAX };
+                self.histories.store().histories(Listing::Newest { kind, limit: looked_at }).await?
+            }
+        };
         let mut newest = Vec::new();
-        for info in self
-            .histories
-            .store()
-            .histories(Listing::Newest { kind: HistoryKind::Deliberation, limit })
-            .await?
-        {
+        for info in infos {
+            if newest.len() == limit {
+                break;
+            }
             if let Some(id) = info.id.as_deliberation()
                 && let Some(loaded) = self.readable(&id).await?
+                && filter.lets_through(&loaded.state)
             {
                 newest.push(loaded);
             }

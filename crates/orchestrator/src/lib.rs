@@ -26,7 +26,7 @@ mod view;
 pub use announcer::Announcer;
 pub use at_work::{AgentStatus, AtWork, CouncilStatus};
 pub use collector::Collector;
-pub use coordinator::{Accepted, Coordinator, Request, Settings, Stats};
+pub use coordinator::{Accepted, Coordinator, Filter, LOOKED_AT_MAX, Request, Settings, Stats};
 pub use councils::Councils;
 pub use dispatcher::Dispatcher;
 pub use error::{HandleError, chain, rfc3339};

@@ -3,7 +3,7 @@
 mod answer;
 mod ask;
 mod council_settings;
-mod councils;
+pub mod councils;
 mod status;
 
 use std::sync::Arc;
@@ -110,8 +110,10 @@ impl OrchestratorService for Grpc {
         &self,
         request: Request<wire::ListDeliberationsRequest>,
     ) -> Result<Response<wire::ListDeliberationsResponse>, Status> {
-        let limit = ask::number("limit", request.into_inner().limit, LIST_MAX)?.unwrap_or(LIST_DEFAULT);
-        let newest = self.coordinator.newest(limit).await.map_err(status)?;
+        let wire::ListDeliberationsRequest { limit, status, role } = request.into_inner();
+        let limit = ask::number("limit", limit, LIST_MAX)?.unwrap_or(LIST_DEFAULT);
+        let filter = ask::filter(status, role)?;
+        let newest = self.coordinator.newest(limit, &filter).await.map_err(self::status::status)?;
         let deliberations = newest.iter().map(|loaded| answer::info(&loaded.state)).collect();
         Ok(Response::new(wire::ListDeliberationsResponse { deliberations }))
     }
@@ -122,7 +124,8 @@ impl OrchestratorService for Grpc {
     ) -> Result<Response<wire::ListCouncilsResponse>, Status> {
         let at_work = self.coordinator.at_work().await.map_err(status)?;
         let councils = self.coordinator.councils();
-        councils::list(councils, &at_work, &*self.model, request.get_ref()).map(Response::new)
+        councils::list(councils, &at_work, &|profile| self.model.reachable(profile), request.get_ref())
+            .map(Response::new)
     }
 
     async fn get_status(

@@ -3,5 +3,5 @@
 mod grpc;
 mod serve;
 
-pub use grpc::{Grpc, GrpcSettings};
+pub use grpc::{Grpc, GrpcSettings, councils};
 pub use serve::serve;

@@ -4,11 +4,11 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
-use fleet_deliberation::{DeliberationId, Task};
+use fleet_deliberation::{DeliberationId, Priority, Task};
 use fleet_orchestrator::Scope;
 use fleet_orchestrator::port::Entropy as _;
 
-use crate::cli::Deliberate;
+use crate::cli::{Deliberate, TaskPriority};
 use crate::config::Loaded;
 use crate::remote::Remote;
 use crate::running::Running;
@@ -48,7 +48,7 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         agents: asked.agents,
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
         submitter: "cli".into(),
-        priority: None,
+        priority: asked.priority.map(priority),
         trace: String::new(),
     };
     let signals = follow::Signals::listen()?;
@@ -80,6 +80,13 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
         task_id: asked.id.unwrap_or_default(),
         wait: Some(false),
         after_sequence: 0,
+        // As the wire has them: LOW, MEDIUM and HIGH.
+        priority: match asked.priority {
+            None => 0,
+            Some(TaskPriority::Low) => 1,
+            Some(TaskPriority::Normal) => 3,
+            Some(TaskPriority::High) => 5,
+        },
     };
     let mut signals = follow::Signals::listen()?;
     let submitted = tokio::select! {
@@ -94,6 +101,14 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
     show::introduce(&id, &format!("the server at {address}"));
     let outcome = follow::remotely(&remote, &id, true, signals).await?;
     show::outcome(&outcome, &format!("the server at {address}"), asked.json)
+}
+
+fn priority(asked: TaskPriority) -> Priority {
+    match asked {
+        TaskPriority::Low => Priority::Low,
+        TaskPriority::Normal => Priority::Normal,
+        TaskPriority::High => Priority::High,
+    }
 }
 
 fn number(flag: &str, n: Option<u64>) -> anyhow::Result<i32> {

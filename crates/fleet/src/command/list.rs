@@ -2,10 +2,10 @@
 
 use fleet_api::v1::DeliberationStatus;
 use fleet_deliberation::{Deliberation, Status, Timestamp};
-use fleet_orchestrator::rfc3339;
+use fleet_orchestrator::{Filter, announcement, rfc3339};
 use serde::Serialize;
 
-use crate::cli::List;
+use crate::cli::{List, ListedStatus};
 use crate::config::Loaded;
 use crate::show::{print, say};
 use crate::state::{Source, at_work, source};
@@ -19,15 +19,20 @@ struct Row {
     submitted_at: String,
     ended_at: Option<String>,
     winner_id: Option<String>,
+    error_type: Option<String>,
     task_description: String,
 }
 
 pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
     let found = source(loaded, asked.server.as_deref()).await;
     let rows: Vec<Row> = match found {
-        Ok(Source::Server(remote)) => remote.list(asked.limit).await?.into_iter().map(Row::of_info).collect(),
+        Ok(Source::Server(remote)) => {
+            let listed = remote.list(asked.limit, asked.status.map(wire_status), asked.role.clone());
+            listed.await?.into_iter().map(Row::of_info).collect()
+        }
         Ok(Source::Files(coordinator)) => {
-            let newest = coordinator.newest(asked.limit as usize).await?;
+            let filter = Filter { status: asked.status.map(status), role: asked.role.clone() };
+            let newest = coordinator.newest(asked.limit as usize, &filter).await?;
             newest.iter().map(|loaded| Row::of_state(&loaded.state)).collect()
         }
         // Where nothing was ever submitted there is nothing to list, which is no error.
@@ -39,7 +44,8 @@ pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if rows.is_empty() {
-        say("nothing was submitted yet");
+        let filtered = asked.status.is_some() || asked.role.is_some();
+        say(if filtered { "nothing of the kind is known" } else { "nothing was submitted yet" });
         return Ok(Exit::Done);
     }
     let idle = !at_work(loaded) && asked.server.is_none();
@@ -48,6 +54,7 @@ pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
     for row in rows {
         let status = match row.status {
             "PENDING" | "IN_PROGRESS" if idle => "LEFT",
+            "FAILED" if row.error_type.as_deref() == Some("cancelled") => "CANCELLED",
             status => status,
         };
         let task: String = row.task_description.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -57,6 +64,26 @@ pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
     }
     print(&text)?;
     Ok(Exit::Done)
+}
+
+fn status(asked: ListedStatus) -> Status {
+    match asked {
+        ListedStatus::Pending => Status::Pending,
+        ListedStatus::InProgress => Status::InProgress,
+        ListedStatus::Completed => Status::Completed,
+        ListedStatus::Failed => Status::Failed,
+        ListedStatus::Timeout => Status::TimedOut,
+    }
+}
+
+fn wire_status(asked: ListedStatus) -> DeliberationStatus {
+    match asked {
+        ListedStatus::Pending => DeliberationStatus::Pending,
+        ListedStatus::InProgress => DeliberationStatus::InProgress,
+        ListedStatus::Completed => DeliberationStatus::Completed,
+        ListedStatus::Failed => DeliberationStatus::Failed,
+        ListedStatus::Timeout => DeliberationStatus::Timeout,
+    }
 }
 
 impl Row {
@@ -74,6 +101,7 @@ impl Row {
             submitted_at: rfc3339(state.opened.at),
             ended_at: state.ended.as_ref().map(|ended| rfc3339(ended.at)),
             winner_id: state.winner().map(ToString::to_string),
+            error_type: announcement::error_type(state).map(str::to_owned),
             task_description: state.submission().task.description.chars().take(120).collect(),
         }
     }
@@ -92,6 +120,7 @@ impl Row {
             submitted_at: time(info.created_at_ms).unwrap_or_default(),
             ended_at: time(info.ended_at_ms),
             winner_id: Some(info.winner_id).filter(|winner| !winner.is_empty()),
+            error_type: Some(info.error_type).filter(|kind| !kind.is_empty()),
             task_id: info.task_id,
             role: info.role,
             task_description: info.task_description,

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use fleet_deliberation::{Deliberation, JobId, JobKind, Standing, Step};
 use fleet_orchestrator::port::Tick;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::harmless;
 
@@ -28,6 +28,9 @@ struct Line {
 impl Lanes {
     pub(crate) fn of(state: &Deliberation) -> Lanes {
         let all = MultiProgress::new();
+        if super::is_quiet() {
+            all.set_draw_target(ProgressDrawTarget::hidden());
+        }
         let style =
             ProgressStyle::with_template("  {msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
         let line = |lane: &fleet_deliberation::Lane| Line {

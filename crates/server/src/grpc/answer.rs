@@ -77,6 +77,7 @@ pub(crate) fn info(state: &Deliberation) -> wire::DeliberationInfo {
         ended_at_ms: state.ended.as_ref().map_or(0, |ended| signed(ended.at.0)),
         task_description: state.submission().task.description.chars().take(SHORT_CHARS_MAX).collect(),
         winner_id: state.winner().map(ToString::to_string).unwrap_or_default(),
+        error_type: announcement::error_type(state).unwrap_or_default().into(),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use fleet_api::v1 as wire;
-use fleet_deliberation::{AGENTS_MAX, DeliberationId, ROUNDS_MAX, TIMEOUT_MS_MAX, Task};
+use fleet_deliberation::{AGENTS_MAX, DeliberationId, Priority, ROUNDS_MAX, TIMEOUT_MS_MAX, Task};
+use fleet_orchestrator::Filter;
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -38,9 +39,33 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
         agents: number("num_agents", request.num_agents, AGENTS_MAX)?.map(to_u32),
         timeout_ms: timeout_s.map(|s| s as u64 * 1000),
         submitter: "grpc".into(),
-        priority: None,
+        priority: priority(request.priority)?,
         trace: String::new(),
     })
+}
+
+/// A priority in the words of plans.
+fn priority(n: i32) -> Result<Option<Priority>, Status> {
+    Ok(number("priority", n, 5)?.map(|n| match n {
+        1 | 2 => Priority::Low,
+        4 | 5 => Priority::High,
+        _ => Priority::Normal,
+    }))
+}
+
+/// Which deliberations are to be listed.
+pub(crate) fn filter(status: i32, role: String) -> Result<Filter, Status> {
+    let reason = || malformed("status", format!("is {status}; it must be a DeliberationStatus"));
+    let wanted = wire::DeliberationStatus::try_from(status).map_err(|_| reason())?;
+    let status = match wanted {
+        wire::DeliberationStatus::Unknown => None,
+        wire::DeliberationStatus::Pending => Some(fleet_deliberation::Status::Pending),
+        wire::DeliberationStatus::InProgress => Some(fleet_deliberation::Status::InProgress),
+        wire::DeliberationStatus::Completed => Some(fleet_deliberation::Status::Completed),
+        wire::DeliberationStatus::Failed => Some(fleet_deliberation::Status::Failed),
+        wire::DeliberationStatus::Timeout => Some(fleet_deliberation::Status::TimedOut),
+    };
+    Ok(Filter { status, role: Some(role).filter(|role| !role.is_empty()) })
 }
 
 /// A task's id.

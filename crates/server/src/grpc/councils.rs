@@ -1,10 +1,9 @@
-//! Councils and agents: made, listed, taken away.
+//! Councils and agents: made, listed, taken away, in the words of the wire.
 
 use std::sync::Arc;
 
 use fleet_api::v1 as wire;
-use fleet_deliberation::{Agent, AgentId, Capabilities, Council, CouncilCommand, Rejection};
-use fleet_orchestrator::port::LanguageModel;
+use fleet_deliberation::{Agent, AgentId, Capabilities, Council, CouncilCommand, Profile, Rejection};
 use fleet_orchestrator::{AgentStatus, AtWork, CouncilStatus, Councils, HandleError};
 use tonic::Status;
 
@@ -17,8 +16,11 @@ const AGENTS_DEFAULT: u32 = 3;
 /// The most jobs at once that an agent may say it does.
 const CONCURRENT_MAX: usize = 100_000;
 
+/// Whether a server that speaks for a profile can be reached.
+pub type Reachable<'a> = &'a dyn Fn(&Profile) -> bool;
+
 /// Makes a council.
-pub(super) async fn create(
+pub async fn create(
     councils: &Councils,
     request: wire::CreateCouncilRequest,
 ) -> Result<wire::CreateCouncilResponse, Status> {
@@ -36,7 +38,7 @@ pub(super) async fn create(
 }
 
 /// Takes a council away.
-pub(super) async fn delete(
+pub async fn delete(
     councils: &Councils,
     request: wire::DeleteCouncilRequest,
 ) -> Result<wire::DeleteCouncilResponse, Status> {
@@ -51,7 +53,7 @@ pub(super) async fn delete(
 }
 
 /// Adds an agent to a council.
-pub(super) async fn register(
+pub async fn register(
     councils: &Councils,
     request: wire::RegisterAgentRequest,
 ) -> Result<wire::RegisterAgentResponse, Status> {
@@ -69,7 +71,7 @@ pub(super) async fn register(
 }
 
 /// Takes an agent out of a council.
-pub(super) async fn unregister(
+pub async fn unregister(
     councils: &Councils,
     request: wire::UnregisterAgentRequest,
 ) -> Result<wire::UnregisterAgentResponse, Status> {
@@ -85,17 +87,17 @@ pub(super) async fn unregister(
 }
 
 /// The councils there are, or the one that is asked for.
-pub(super) fn list(
+pub fn list(
     councils: &Councils,
     at_work: &AtWork,
-    model: &dyn LanguageModel,
+    reachable: Reachable<'_>,
     request: &wire::ListCouncilsRequest,
 ) -> Result<wire::ListCouncilsResponse, Status> {
     let chosen: Vec<Arc<Council>> = match request.role_filter.as_str() {
         "" => councils.all(),
         role => vec![councils.get(role).map_err(status)?],
     };
-    let info = |council: &Arc<Council>| info(councils, at_work, model, council, request.include_agents);
+    let info = |council: &Arc<Council>| info(councils, at_work, reachable, council, request.include_agents);
     Ok(wire::ListCouncilsResponse { councils: chosen.iter().map(info).collect() })
 }
 
@@ -103,11 +105,11 @@ pub(super) fn list(
 pub(super) fn standing(
     councils: &Councils,
     at_work: &AtWork,
-    model: &dyn LanguageModel,
+    reachable: Reachable<'_>,
     council: &Council,
 ) -> Vec<AgentStatus> {
     let stands = |agent: &Agent| {
-        let reachable = councils.profile(council, agent).is_ok_and(|profile| model.reachable(&profile));
+        let reachable = councils.profile(council, agent).is_ok_and(|profile| reachable(&profile));
         at_work.agent(&council.role, agent, reachable)
     };
     council.agents.iter().map(stands).collect()
@@ -116,11 +118,11 @@ pub(super) fn standing(
 fn info(
     councils: &Councils,
     at_work: &AtWork,
-    model: &dyn LanguageModel,
+    reachable: Reachable<'_>,
     council: &Council,
     with_agents: bool,
 ) -> wire::CouncilInfo {
-    let standing = standing(councils, at_work, model, council);
+    let standing = standing(councils, at_work, reachable, council);
     let agents = council.agents.iter().zip(&standing);
     let agents = agents.map(|(agent, standing)| agent_info(council, agent, *standing));
     let profile = councils.profiles().find(|profile| profile.name == council.settings.profile);
