@@ -7,6 +7,7 @@ mod model;
 mod parts;
 mod place;
 mod process;
+mod raw;
 mod store;
 
 use std::future::Future;
@@ -19,6 +20,7 @@ pub(crate) use model::{HELD, answers, council, held, kind_of, refuses};
 pub(crate) use parts::{root, tool};
 pub(crate) use place::Place;
 pub(crate) use process::{Ended, Program, Running, Server};
+pub(crate) use raw::{Call, raw};
 pub(crate) use store::Kept;
 
 /// How long anything may take before a test gives up on it. Generous: it only ever matters when

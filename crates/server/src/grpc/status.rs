@@ -11,9 +11,13 @@ use tonic_types::{ErrorDetails, StatusExt as _};
 /// When a client may try again after the store was away.
 const STORE_RETRY: Duration = Duration::from_secs(1);
 
+/// The most bytes of a message. It travels in a header, and one that is too long takes the whole connection
+/// along; what it repeats of a request may be any length.
+const MESSAGE_BYTES_MAX: usize = 1024;
+
 /// An error as the caller sees it. Causes stay in the log.
 pub(crate) fn status(error: HandleError) -> Status {
-    let message = error.to_string();
+    let message = shortened(error.to_string());
     match error {
         HandleError::Rejected(rejection) => match rejection {
             Rejection::Unknown(_) => Status::not_found(message),
@@ -46,10 +50,18 @@ pub(crate) fn status(error: HandleError) -> Status {
 
 /// A field of a request that is out of its bounds.
 pub(crate) fn malformed(field: &str, reason: impl Into<String>) -> Status {
-    let reason = reason.into();
-    let message = format!("{field} {reason}");
+    let (field, reason) = (shortened(field.to_owned()), shortened(reason.into()));
+    let message = shortened(format!("{field} {reason}"));
     let details = ErrorDetails::with_bad_request_violation(field, reason);
     Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
+fn shortened(text: String) -> String {
+    if text.len() <= MESSAGE_BYTES_MAX {
+        return text;
+    }
+    let end = (0..MESSAGE_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    format!("{}…", &text[..end])
 }
 
 fn later(code: Code, message: String, after: Duration) -> Status {
