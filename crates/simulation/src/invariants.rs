@@ -1,8 +1,8 @@
 //! What must hold after every step, and at the end.
 
 use fleet_deliberation::{
-    Deliberation, Digest, Ending, Event, FailureKind, JobId, JobKind, Outcome, Record, Window, check_job,
-    evolve, text_job,
+    CouncilEvent, Deliberation, Digest, Ending, Event, FailureKind, JobId, JobKind, Outcome, Record, Window,
+    check_job, evolve, text_job,
 };
 use fleet_orchestrator::port::{Announcement, Stored};
 
@@ -11,6 +11,20 @@ use crate::world::{Queued, State};
 /// How long a job may be left undone when nothing stands in its way, in milliseconds: until the sweep
 /// finds it, and through all its attempts.
 const UNDISTURBED_MS: u64 = 45_000;
+
+/// A record of a council is chained to the one before, and never ends its history.
+fn council_fault(state: &mut State, stored: &Stored) -> Option<String> {
+    let record = match Record::<CouncilEvent>::decode(&stored.entry.body) {
+        Ok(record) => record,
+        Err(error) => return Some(error.to_string()),
+    };
+    let history = state.histories.get_mut(&stored.history)?;
+    if record.previous != history.digest {
+        return Some("is not chained to the one before".into());
+    }
+    history.digest = Digest::of(&stored.entry.body);
+    (record.events.len() != 1 || stored.entry.ends).then(|| "holds other than one decision".into())
+}
 
 /// A record came to the log: it is chained to the one before, follows from the rules, rests on answers
 /// that are recorded, and nothing comes after an end.
@@ -22,7 +36,10 @@ pub(crate) fn appended(state: &mut State, stored: &Stored) {
 }
 
 fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
-    let record = match Record::decode(&stored.entry.body) {
+    if stored.history.as_council().is_some() {
+        return council_fault(state, stored);
+    }
+    let record = match <Record>::decode(&stored.entry.body) {
         Ok(record) => record,
         Err(error) => return Some(error.to_string()),
     };

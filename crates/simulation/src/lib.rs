@@ -5,6 +5,7 @@ mod executor;
 mod faults;
 mod invariants;
 mod link;
+mod operator;
 mod rng;
 mod run;
 mod time;

@@ -16,6 +16,7 @@ use crate::executor::{Executor, Owner};
 use crate::faults::Faults;
 use crate::invariants;
 use crate::link::Link;
+use crate::operator::{self, Operator};
 use crate::rng::Rng;
 use crate::work::{self, WatchedModel};
 use crate::world::{Topic, World};
@@ -47,7 +48,7 @@ pub struct Report {
 }
 
 /// Where the coordinator of a process is found while it lives.
-type Door = Arc<Mutex<Option<Arc<Coordinator>>>>;
+pub(crate) type Door = Arc<Mutex<Option<Arc<Coordinator>>>>;
 
 /// Runs `seed` to its end. The same seed gives the same report; an error says which promise was broken.
 pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
@@ -63,6 +64,10 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
     for number in 0..1 + rng.below(4) {
         let client = Client::draw(&mut rng, number);
         executor.spawn(Owner::Client, Box::pin(client.run(world.clone(), doors.clone())));
+    }
+    for number in 0..rng.below(3) {
+        let operator = Operator::draw(&mut rng, number);
+        executor.spawn(Owner::Client, Box::pin(operator.run(world.clone(), doors.clone())));
     }
 
     let mut healed = false;
@@ -90,11 +95,15 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
             state.healed_at = Some(state.now);
             healed = true;
         }
-        if healed && !executor.owns_tasks(Owner::Client) && invariants::at_rest(&world.lock()).is_ok() {
+        let at_rest = || {
+            let state = world.lock();
+            invariants::at_rest(&state).and_then(|()| operator::all_agree(&state, &doors))
+        };
+        if healed && !executor.owns_tasks(Owner::Client) && at_rest().is_ok() {
             break;
         }
         if elapsed > FAULTS_MS + HEALING_MS {
-            return Err(invariants::at_rest(&world.lock()).err().unwrap_or("a client waits for ever".into()));
+            return Err(at_rest().err().unwrap_or("a client waits for ever".into()));
         }
         if polled.is_none() {
             let mut state = world.lock();
@@ -170,19 +179,21 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
 
 pub(crate) fn councils(ports: &Ports) -> Arc<Councils> {
     let profile = Profile::new("default", "simulated", 0.7, 2048);
-    let council = |role: &str, agents| {
-        let settings = CouncilSettings {
-            agents,
-            rounds: None,
-            profile: "default".into(),
-            temperature: None,
-            tokens_max: None,
-            parameters: Arc::default(),
-        };
-        Council::configured(Role::new(role).ok()?, settings).ok()
-    };
-    let configured = [council("DEV", 3), council("QA", 2)].into_iter().flatten();
+    let configured = [configured("DEV", 3), configured("QA", 2)].into_iter().flatten();
     Arc::new(Councils::new(Arc::clone(&ports.events), Arc::clone(&ports.clock), configured, [profile]))
+}
+
+/// A council as the configuration of every process has it.
+pub(crate) fn configured(role: &str, agents: u32) -> Option<Council> {
+    let settings = CouncilSettings {
+        agents,
+        rounds: None,
+        profile: "default".into(),
+        temperature: None,
+        tokens_max: None,
+        parameters: Arc::default(),
+    };
+    Council::configured(Role::new(role).ok()?, settings).ok()
 }
 
 fn settings() -> OrchestratorSettings {
