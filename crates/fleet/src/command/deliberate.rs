@@ -4,9 +4,10 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
-use fleet_deliberation::{DeliberationId, Priority, Task};
-use fleet_orchestrator::Scope;
+use fleet_deliberation::{DeliberationId, Priority, Rejection, Task};
 use fleet_orchestrator::port::Entropy as _;
+use fleet_orchestrator::{HandleError, Scope};
+use tonic_types::StatusExt as _;
 
 use crate::cli::{Deliberate, TaskPriority};
 use crate::config::Loaded;
@@ -55,7 +56,7 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     let submitted = running.coordinator.submit(request).await;
     if let Err(error) = submitted {
         running.stop(None).await;
-        return Err(error.into());
+        return Err(in_flags(error.into()));
     }
     show::introduce(&id, &label);
     let outcome = follow::here(&mut running, &id, signals).await;
@@ -95,7 +96,7 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
             let message = "left before the server answered; it may have taken the task: see fleet list";
             return Err(Problem::new(Exit::Left, message).into());
         }
-        submitted = remote.deliberate(request) => submitted?,
+        submitted = remote.deliberate(request) => submitted.map_err(in_flags)?,
     };
     let id = submitted.task_id;
     show::introduce(&id, &format!("the server at {address}"));
@@ -109,6 +110,40 @@ fn priority(asked: TaskPriority) -> Priority {
         TaskPriority::Normal => Priority::Normal,
         TaskPriority::High => Priority::High,
     }
+}
+
+/// A refusal of a field of the request, in the words of the command line.
+fn in_flags(error: anyhow::Error) -> anyhow::Error {
+    let refused = match (error.downcast_ref::<HandleError>(), error.downcast_ref::<tonic::Status>()) {
+        (Some(HandleError::Rejected(Rejection::Malformed { field, reason })), _) => {
+            Some((field.clone(), reason.clone()))
+        }
+        (_, Some(status)) => status.get_details_bad_request().and_then(|details| {
+            let violation = details.field_violations.into_iter().next()?;
+            Some((violation.field, violation.description))
+        }),
+        _ => None,
+    };
+    match refused.as_ref().and_then(|(field, reason)| Some((flag_of(field)?, reason))) {
+        Some((flag, reason)) => Problem::new(Exit::Refused, format!("{flag} {reason}")).into(),
+        None => error,
+    }
+}
+
+/// What sets a field of the request.
+fn flag_of(field: &str) -> Option<&'static str> {
+    Some(match field {
+        "task_description" => "the task",
+        "task_id" => "--id",
+        "rounds" => "--rounds",
+        "num_agents" => "--agents",
+        "priority" => "--priority",
+        "constraints.rubric" => "--rubric",
+        "constraints.requirements" => "--require",
+        "constraints.metadata" => "--metadata",
+        "constraints.timeout_seconds" => "--timeout",
+        _ => return None,
+    })
 }
 
 fn number(flag: &str, n: Option<u64>) -> anyhow::Result<i32> {

@@ -357,15 +357,15 @@ async fn every_bad_command_line_and_configuration_says_what_is_wrong_and_keeps_n
     };
     let owned = |all: &[&str]| -> Vec<String> { all.iter().map(|text| (*text).to_owned()).collect() };
     let mut cases: Vec<(Vec<String>, i32, &str)> = vec![
-        (with(&[""]), 2, "task_description"),
-        (with(&["  "]), 2, "task_description"),
-        (with(&["x", "--rounds", "11"]), 2, "rounds"),
+        (with(&[""]), 2, "the task is empty"),
+        (with(&["  "]), 2, "the task is empty"),
+        (with(&["x", "--rounds", "11"]), 2, "--rounds is 11"),
         (with(&["x", "--rounds", "-1"]), 2, "-1"),
         (with(&["x", "--agents", "0"]), 2, "agents"),
-        (with(&["x", "--agents", "65"]), 2, "num_agents"),
+        (with(&["x", "--agents", "65"]), 2, "--agents is 65"),
         (with(&["x", "--agents", "99999999999"]), 2, "agents"),
         (with(&["x", "--timeout", "0"]), 2, "timeout"),
-        (with(&["x", "--timeout", "86401"]), 2, "timeout"),
+        (with(&["x", "--timeout", "86401"]), 2, "--timeout is"),
         (with(&["x", "--timeout", "18446744073709551615"]), 2, "timeout"),
         (with(&["x", "--priority", "urgent"]), 2, "priority"),
         (with(&["x", "--id", "a b"]), 2, "--id"),

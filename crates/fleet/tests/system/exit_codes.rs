@@ -50,11 +50,11 @@ async fn what_is_not_acceptable_ends_with_2() {
     ends(&place, &with(&[]), 2, &["Usage: fleet deliberate"]).await;
     ends(&place, &with(&[TASK, "--no-such-flag"]), 2, &["--no-such-flag"]).await;
     ends(&place, &with(&[TASK, "--rounds", "11"]), 2, &["rounds", "between 0 and 10"]).await;
-    ends(&place, &with(&[TASK, "--agents", "65"]), 2, &["num_agents", "between 1 and 64"]).await;
+    ends(&place, &with(&[TASK, "--agents", "65"]), 2, &["--agents", "between 1 and 64"]).await;
     // On the wire 0 says nothing, so a server would take its default.
     ends(&place, &with(&[TASK, "--agents", "0"]), 2, &["--agents"]).await;
     ends(&place, &with(&[TASK, "--timeout", "0"]), 2, &["--timeout"]).await;
-    ends(&place, &with(&["  "]), 2, &["task_description", "empty"]).await;
+    ends(&place, &with(&["  "]), 2, &["the task", "empty"]).await;
     ends(&place, &with(&[TASK, "--id", "two words"]), 2, &["--id"]).await;
     ends(&place, &with(&["--file", "/nowhere/task.md"]), 2, &["/nowhere/task.md"]).await;
     ends(&place, &with(&[TASK, "--metadata", "novalue"]), 2, &["KEY=VALUE"]).await;
