@@ -2,8 +2,12 @@
 
 mod answer;
 mod body;
+mod call;
+mod failed;
 mod fault;
+mod look;
 mod server;
+mod test_call;
 mod timer;
 
 use std::collections::BTreeMap;
@@ -11,17 +15,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 use fleet_deliberation::{FailureKind, Generation};
+use fleet_orchestrator::TraceContext;
 use fleet_orchestrator::port::{Heard, LanguageModel, ModelError, ModelRequest};
 
+use crate::parameters::check_parameters;
 use crate::wire::ModelList;
-use answer::{BadAnswer, Reading};
 use body::Extras;
-pub(crate) use server::Server;
-pub use server::{BadServer, Limits, ServerConfig};
+use call::Call;
+pub(crate) use failed::{Blame, Failed};
+pub(crate) use look::Sight;
+pub use server::{BadServer, Limits, ServerConfig, check_url};
+pub(crate) use server::{Server, shown};
+pub use test_call::TestCall;
 use timer::Timer;
 
 /// The most bytes of a list of models.
 const MODELS_BYTES_MAX: usize = 4 << 20;
+
+/// For how many models it is kept what their server refuses.
+const REFUSED_MAX: usize = 1024;
 
 /// One server, called over connections that are kept and shared by all calls.
 pub struct OpenAi {
@@ -50,7 +62,7 @@ impl OpenAi {
         let late = |late: timer::Late| error(FailureKind::Timeout, late.message(self.label(), 0));
         let response = match timer.within(self.server.execute(self.server.get("models"))).await {
             Ok(Ok(response)) => response,
-            Ok(Err(cause)) => return Err(self.server.not_reached(&cause)),
+            Ok(Err(cause)) => return Err(self.server.no_answer(&cause)),
             Err(passed) => return Err(late(passed)),
         };
         if !response.status().is_success() {
@@ -68,7 +80,7 @@ impl OpenAi {
                     Err(error(FailureKind::Unreadable, message))
                 }
             },
-            Ok(Err(cause)) => Err(self.server.not_reached(&cause)),
+            Ok(Err(cause)) => Err(self.server.no_answer(&cause)),
             Err(passed) => Err(late(passed)),
         }
     }
@@ -80,16 +92,34 @@ impl OpenAi {
 
     fn remember_refused(&self, model: &Arc<str>, extras: Extras) {
         let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = refused.entry(model.clone()).or_default();
-        *known = known.with(extras);
+        if refused.len() < REFUSED_MAX || refused.contains_key(model) {
+            let known = refused.entry(model.clone()).or_default();
+            *known = known.with(extras);
+        }
     }
 }
 
 #[async_trait]
 impl LanguageModel for OpenAi {
     async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError> {
-        let call = Call { server: &self.server, request, heard };
-        let mut timer = Timer::start(self.limits, request.timeout_ms);
+        check(request)?;
+        self.call(request, 1, request.timeout_ms, heard).await.map_err(|failed| failed.error)
+    }
+}
+
+impl OpenAi {
+    /// The `nth` call of an attempt, of no use after `timeout_ms`. The parameters have been checked.
+    pub(crate) async fn call(
+        &self,
+        request: &ModelRequest,
+        nth: u32,
+        timeout_ms: u64,
+        heard: Heard<'_>,
+    ) -> Result<Generation, Failed> {
+        let trace = TraceContext::of_deliberation(&request.job.deliberation, &request.trace);
+        let trace = trace.of_call(&request.job, request.attempt, nth);
+        let call = Call { server: &self.server, request, trace, heard };
+        let mut timer = Timer::start(self.limits, timeout_ms);
         let mut extras = self.extras(request);
         let mut given_up = Extras::default();
         loop {
@@ -103,9 +133,9 @@ impl LanguageModel for OpenAi {
                 return call.read(response, timer).await;
             }
             let refusal = fault::read(response, &mut timer).await;
-            let unwanted = extras.unwanted_by(&refusal);
+            let unwanted = extras.unwanted_by(&refusal, &request.parameters);
             if unwanted == Extras::default() {
-                return Err(fault::refused(&self.server, Some(request), refusal));
+                return Err(fault::refused(&self.server, Some(request), refusal).into());
             }
             // Not another attempt: the server said that it will never take the request in that form.
             given_up = given_up.with(unwanted);
@@ -114,72 +144,11 @@ impl LanguageModel for OpenAi {
     }
 }
 
-/// One call of one server.
-struct Call<'a> {
-    server: &'a Server,
-    request: &'a ModelRequest,
-    heard: Heard<'a>,
+/// Refuses a request that no server is to get.
+pub(crate) fn check(request: &ModelRequest) -> Result<(), ModelError> {
+    check_parameters(&request.parameters).map_err(|bad| error(FailureKind::BadRequest, bad.to_string()))
 }
 
-impl Call<'_> {
-    async fn send(&self, extras: Extras, timer: &mut Timer) -> Result<reqwest::Response, ModelError> {
-        let body = body::write(self.request, extras);
-        let request = self.server.post("chat/completions", body);
-        match timer.within(self.server.execute(request)).await {
-            Ok(Ok(response)) => Ok(response),
-            Ok(Err(error)) => Err(self.server.not_reached(&error)),
-            Err(late) => Err(self.late(late, 0)),
-        }
-    }
-
-    fn late(&self, late: timer::Late, tokens: u64) -> ModelError {
-        error(FailureKind::Timeout, late.message(self.server.label(), tokens))
-    }
-
-    async fn read(
-        &self,
-        mut response: reqwest::Response,
-        mut timer: Timer,
-    ) -> Result<Generation, ModelError> {
-        let mut reading = Reading::new(self.request, self.heard, timer.started());
-        let broken = loop {
-            match timer.within(response.chunk()).await {
-                Ok(Ok(Some(piece))) => {
-                    let before = reading.events();
-                    reading.take(&piece).map_err(|fault| self.bad_answer(fault))?;
-                    if reading.is_done() {
-                        self.server.drain(&mut response).await;
-                        break None;
-                    }
-                    if reading.has_finished() {
-                        timer.only_figures_follow();
-                    } else if reading.events() > before {
-                        timer.next_token();
-                    }
-                }
-                Ok(Ok(None)) => {
-                    reading.end().map_err(|fault| self.bad_answer(fault))?;
-                    break None;
-                }
-                // What comes behind the end of the answer is figures: the answer does not wait for them.
-                Ok(Err(_)) | Err(_) if reading.has_finished() => break None,
-                Ok(Err(cause)) => break Some(fault::cause(&cause)),
-                Err(late) => return Err(self.late(late, reading.tokens())),
-            }
-        };
-        if let Some(cause) = broken {
-            let (server, tokens) = (self.server.label(), reading.tokens());
-            let message = format!("the connection to {server} broke after {tokens} tokens: {cause}");
-            return Err(error(FailureKind::Connection, message));
-        }
-        reading.finish().map_err(|fault| self.bad_answer(fault))
-    }
-
-    fn bad_answer(&self, fault: BadAnswer) -> ModelError {
-        fault.into_error(self.server, self.request)
-    }
-}
-
-fn error(kind: FailureKind, message: String) -> ModelError {
+pub(crate) fn error(kind: FailureKind, message: String) -> ModelError {
     ModelError { kind, message, retry_after_ms: None }
 }

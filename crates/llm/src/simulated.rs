@@ -1,6 +1,5 @@
 //! A model that is none: seeded, without a server, for demonstrations, load tests and simulation.
 
-mod dice;
 mod draft;
 mod task;
 mod text;
@@ -11,7 +10,7 @@ use async_trait::async_trait;
 use fleet_deliberation::{FailureKind, Generation, JobKind, Usage};
 use fleet_orchestrator::port::{Clock, Heard, LanguageModel, ModelError, ModelRequest, Speaker, Tokens};
 
-use dice::Dice;
+use crate::dice::Dice;
 use draft::Draft;
 use task::Task;
 

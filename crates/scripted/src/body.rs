@@ -49,6 +49,9 @@ impl Body for ReplyBody {
             self.wait = None;
         }
         if let Some(piece) = self.pieces.pop_front() {
+            if self.end == End::Never {
+                self.pieces.push_back(piece.clone());
+            }
             if self.pieces.is_empty() && self.end == End::Whole {
                 self.turn.end(Outcome::Answered);
             } else if !self.between.is_zero() || self.end == End::Cut {
@@ -66,7 +69,7 @@ impl Body for ReplyBody {
                 self.turn.end(Outcome::Cut);
                 Poll::Ready(Some(Err(io::Error::other("the script cuts the connection here"))))
             }
-            End::Silence => Poll::Pending,
+            End::Silence | End::Never => Poll::Pending,
         }
     }
 

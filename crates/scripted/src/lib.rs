@@ -1,12 +1,15 @@
-//! A scripted OpenAI-compatible server: what it answers is up to whoever starts it.
+//! A scripted OpenAI-compatible server: what it answers is up to whoever starts it. And a proxy that spoils
+//! connections to any server.
 
 mod body;
 mod council;
 mod ledger;
+mod proxy;
 mod reply;
 mod server;
 
 pub use council::Council;
 pub use ledger::{Entry, Ledger, Outcome};
+pub use proxy::{Fault, Proxy};
 pub use reply::Reply;
 pub use server::{Call, Script, Scripted, Settings, serve};

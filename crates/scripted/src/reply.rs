@@ -12,6 +12,7 @@ pub(crate) enum End {
     Whole,
     Cut,
     Silence,
+    Never,
 }
 
 /// What the server answers to a call.
@@ -126,6 +127,13 @@ impl Reply {
     #[must_use]
     pub const fn then_cut(mut self) -> Reply {
         self.end = End::Cut;
+        self
+    }
+
+    /// The same pieces over and over, as long as they are read.
+    #[must_use]
+    pub const fn then_again(mut self) -> Reply {
+        self.end = End::Never;
         self
     }
 

@@ -3,15 +3,15 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use fleet_llm::wire::{ChatRequest, ErrorBody, ModelEntry, ModelList, Text};
 use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
@@ -39,11 +39,19 @@ pub struct Call {
     pub include_usage: bool,
     /// What the answer must look like: the `type` of `response_format`.
     pub format: Option<String>,
+    /// The headers it came with.
+    pub headers: HeaderMap,
     /// The request as it came.
     pub body: Bytes,
 }
 
 impl Call {
+    /// A header that is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
+
     /// The whole request.
     pub fn request(&self) -> Result<ChatRequest<'_>, serde_json::Error> {
         serde_json::from_slice(&self.body)
@@ -112,6 +120,21 @@ impl Scripted {
         self.address.port()
     }
 
+    /// Answers `/health` so from now on; to begin with it says that all is well.
+    pub fn set_health(&self, reply: Reply) {
+        *lock(&self.shared.health) = reply;
+    }
+
+    /// Lists these models from now on.
+    pub fn set_models(&self, models: &[&str]) {
+        *lock(&self.shared.models) = list(models.iter().map(|&id| id.into()));
+    }
+
+    /// Answers `/v1/models` so from now on.
+    pub fn answer_models(&self, reply: Reply) {
+        *lock(&self.shared.models) = reply;
+    }
+
     /// The calls so far, if the ledger is kept in memory.
     #[must_use]
     pub fn calls(&self) -> Vec<Entry> {
@@ -138,7 +161,8 @@ pub async fn serve(listener: TcpListener, settings: Settings, script: impl Scrip
 
 struct Shared {
     script: Box<dyn Script>,
-    models: Bytes,
+    health: Mutex<Reply>,
+    models: Mutex<Reply>,
     authorization: Option<HeaderValue>,
     ledger: Arc<Ledger>,
     calls: AtomicU64,
@@ -147,10 +171,10 @@ struct Shared {
 
 impl Shared {
     fn new(settings: Settings, script: impl Script) -> Shared {
-        let models = ModelList { data: settings.models.into_iter().map(|id| ModelEntry { id }).collect() };
         Shared {
             script: Box::new(script),
-            models: serde_json::to_vec(&models).unwrap_or_default().into(),
+            health: Mutex::new(Reply::raw(200, "application/json", "{\"status\":\"ok\"}")),
+            models: Mutex::new(list(settings.models)),
             authorization: settings
                 .api_key
                 .and_then(|key| HeaderValue::from_str(&format!("Bearer {key}")).ok()),
@@ -159,6 +183,15 @@ impl Shared {
             connections: AtomicU64::new(0),
         }
     }
+}
+
+fn list(models: impl IntoIterator<Item = String>) -> Reply {
+    let data = models.into_iter().map(|id| ModelEntry { id }).collect();
+    Reply::json(200, &ModelList { data })
+}
+
+fn lock(reply: &Mutex<Reply>) -> MutexGuard<'_, Reply> {
+    reply.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -205,12 +238,19 @@ impl std::fmt::Display for HangUp {
 impl std::error::Error for HangUp {}
 
 async fn answer(request: Request<Incoming>, shared: &Shared) -> Result<Response<ReplyBody>, HangUp> {
+    if (request.method(), request.uri().path()) == (&Method::GET, "/health") {
+        // Open to everybody, as vLLM and llama.cpp have it.
+        let health = lock(&shared.health).clone();
+        return plain(health).await;
+    }
     if shared.authorization.as_ref().is_some_and(|key| request.headers().get(AUTHORIZATION) != Some(key)) {
         return Ok(refuse(401, "authentication_error", "Invalid API Key"));
     }
     match (request.method(), request.uri().path()) {
-        (&Method::GET, "/health") => Ok(send(Reply::raw(200, "application/json", "{\"status\":\"ok\"}"))),
-        (&Method::GET, "/v1/models") => Ok(send(Reply::raw(200, "application/json", shared.models.clone()))),
+        (&Method::GET, "/v1/models") => {
+            let models = lock(&shared.models).clone();
+            plain(models).await
+        }
         (&Method::POST, "/v1/chat/completions") => chat(request, shared).await,
         _ => Ok(send(Reply::raw(404, "application/json", "{\"detail\":\"Not Found\"}"))),
     }
@@ -238,7 +278,8 @@ struct FormatGlance<'a> {
 }
 
 async fn chat(request: Request<Incoming>, shared: &Shared) -> Result<Response<ReplyBody>, HangUp> {
-    let Ok(body) = Limited::new(request.into_body(), REQUEST_BYTES_MAX).collect().await else {
+    let (head, body) = request.into_parts();
+    let Ok(body) = Limited::new(body, REQUEST_BYTES_MAX).collect().await else {
         return Ok(refuse(413, "invalid_request_error", "the request is too large"));
     };
     let body = body.to_bytes();
@@ -253,10 +294,19 @@ async fn chat(request: Request<Incoming>, shared: &Shared) -> Result<Response<Re
         stream: glance.stream,
         include_usage: glance.stream_options.is_some_and(|options| options.include_usage),
         format: glance.response_format.map(|format| format.r#type.0.into_owned()),
+        headers: head.headers,
         body: body.clone(),
     };
     let turn = shared.ledger.begin(call.number, &call.model, &call.caller);
-    let reply = shared.script.reply(&call);
+    give(shared.script.reply(&call), turn).await
+}
+
+/// A reply to something that is no call of a model, and not in the ledger.
+async fn plain(reply: Reply) -> Result<Response<ReplyBody>, HangUp> {
+    give(reply, Turn::default()).await
+}
+
+async fn give(reply: Reply, turn: Turn) -> Result<Response<ReplyBody>, HangUp> {
     if reply.wait_ms > 0 {
         tokio::time::sleep(Duration::from_millis(reply.wait_ms)).await;
     }

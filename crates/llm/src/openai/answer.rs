@@ -8,17 +8,31 @@ use tokio::time::Instant;
 use super::{Server, error, fault};
 use crate::reasoning::Splitter;
 use crate::sse::{SseParser, TooLong};
-use crate::wire::{Chunk, Completion, Said, ServerFault, WireUsage};
+use crate::wire::{Chunk, Completion, Said, ServerFault, Text, WireUsage};
 
 /// The most bytes of an answer and its reasoning.
 pub(super) const ANSWER_BYTES_MAX: usize = 4 << 20;
 /// The most bytes of an answer that comes in one piece, as JSON.
 const BODY_BYTES_MAX: usize = 16 << 20;
+/// The most bytes of an answer that comes as a stream, with all that is around its words.
+pub(super) const STREAM_BYTES_MAX: usize = 64 << 20;
+/// The most bytes of a model's name that are kept.
+const NAME_BYTES_MAX: usize = 256;
+/// How many times the tokens that were allowed a server may stream: some do not count reasoning.
+const TOKENS_TIMES_MAX: u64 = 4;
+/// And how many more: chunks are not quite tokens.
+const TOKENS_MORE_MAX: u64 = 1024;
 
 /// Why what a server sent is no answer.
 #[derive(Debug)]
 pub(super) enum BadAnswer {
     TooLarge,
+    /// A stream without end, or nearly so: of bytes,
+    Flood,
+    /// or of tokens.
+    TooMany {
+        tokens: u64,
+    },
     NotReadable(String),
     NeitherForm,
     Fault(ServerFault),
@@ -49,6 +63,14 @@ impl BadAnswer {
                 format!(
                     "{name} sent more than {ANSWER_BYTES_MAX} bytes of answer; lower the tokens it may write"
                 ),
+            ),
+            BadAnswer::Flood => (
+                FailureKind::Unreadable,
+                format!("{name} sent more than {STREAM_BYTES_MAX} bytes for one answer and was given up"),
+            ),
+            BadAnswer::TooMany { tokens } => (
+                FailureKind::Unreadable,
+                format!("{name} streamed {tokens} tokens and no end, though {tokens_max} were allowed"),
             ),
             BadAnswer::NotReadable(why) => (
                 FailureKind::Unreadable,
@@ -91,6 +113,7 @@ enum Form {
 pub(super) struct Reading<'a> {
     form: Form,
     answer: Partial<'a>,
+    bytes: usize,
 }
 
 /// What is known of an answer so far.
@@ -123,7 +146,7 @@ impl<'a> Reading<'a> {
             finish_reason: None,
             done: false,
         };
-        Reading { form: Form::Unknown, answer }
+        Reading { form: Form::Unknown, answer, bytes: 0 }
     }
 
     /// Tokens written so far, as far as can be told.
@@ -147,6 +170,10 @@ impl<'a> Reading<'a> {
     }
 
     pub(super) fn take(&mut self, piece: &Bytes) -> Result<(), BadAnswer> {
+        self.bytes = self.bytes.saturating_add(piece.len());
+        if self.bytes > STREAM_BYTES_MAX {
+            return Err(BadAnswer::Flood);
+        }
         if matches!(self.form, Form::Unknown) {
             match piece.iter().find(|byte| !byte.is_ascii_whitespace()) {
                 None => return Ok(()),
@@ -200,13 +227,17 @@ impl Partial<'_> {
             return Err(BadAnswer::Fault(ServerFault::from_value(error)));
         }
         if self.model.is_none() {
-            self.model = chunk.model.map(|model| model.0.into_owned()).filter(|model| !model.is_empty());
+            self.model = chunk.model.and_then(name);
         }
         if chunk.usage.is_some() {
             self.usage = chunk.usage;
         }
         let Some(choice) = chunk.choice else { return Ok(()) };
         self.said(&choice.delta, 1)?;
+        let allowed = u64::from(self.request.tokens_max);
+        if self.written > allowed.saturating_mul(TOKENS_TIMES_MAX).saturating_add(TOKENS_MORE_MAX) {
+            return Err(BadAnswer::TooMany { tokens: self.written });
+        }
         if self.written > 0 {
             self.events += 1;
         }
@@ -221,7 +252,7 @@ impl Partial<'_> {
         let Some(choice) = completion.choice else {
             return Err(BadAnswer::NotReadable("it holds no choices".into()));
         };
-        self.model = completion.model.map(|model| model.0.into_owned()).filter(|model| !model.is_empty());
+        self.model = completion.model.and_then(name);
         self.usage = completion.usage;
         let tokens = self.usage.and_then(|usage| usage.completion_tokens).unwrap_or(1);
         self.said(&choice.message, tokens)?;
@@ -281,6 +312,11 @@ impl Partial<'_> {
             first_token_ms: self.first_token_ms.unwrap_or_default(),
         })
     }
+}
+
+/// A model's name as far as it is one.
+fn name(given: Text<'_>) -> Option<String> {
+    (1..=NAME_BYTES_MAX).contains(&given.0.len()).then(|| given.0.into_owned())
 }
 
 /// The server's figures, or ours where it gave none: four bytes are about one token.

@@ -1,8 +1,10 @@
 //! The body of a request, and the parts of it that some servers refuse.
 
 use bytes::Bytes;
+use fleet_deliberation::Parameters;
 use fleet_orchestrator::port::{ModelRequest, ResponseFormat, Speaker};
 use reqwest::StatusCode;
+use serde::Serialize;
 
 use super::fault::Refusal;
 use crate::wire::{ChatMessage, ChatRequest, Format, StreamOptions, Text};
@@ -42,8 +44,8 @@ impl Extras {
     }
 
     /// Those of these parts that a refusal may be about: the ones it names, or, when it names none,
-    /// every one that is not common to all servers.
-    pub(super) fn unwanted_by(self, refusal: &Refusal) -> Extras {
+    /// every one that is not common to all servers. A refusal of one of the `parameters` is about that.
+    pub(super) fn unwanted_by(self, refusal: &Refusal, parameters: &Parameters) -> Extras {
         let refused = matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY);
         if !refused || refusal.fault.is_context_too_long() {
             return Extras::default();
@@ -56,11 +58,21 @@ impl Extras {
             stream_options: self.stream_options && about(&["stream_options", "include_usage"]),
             max_tokens: self.max_tokens && about(&["max_completion_tokens"]),
         };
-        if named != Extras::default() || about(&["model", "temperature", "messages"]) {
+        let about_parameter = parameters.keys().any(|name| about(&[&name.to_ascii_lowercase()]));
+        if named != Extras::default() || about_parameter || about(&["model", "temperature", "messages"]) {
             return named;
         }
         Extras { max_tokens: false, ..self }
     }
+}
+
+/// The request with what is sent besides; no name is in both, as `check_parameters` sees to.
+#[derive(Serialize)]
+struct Body<'a> {
+    #[serde(flatten)]
+    request: ChatRequest<'a>,
+    #[serde(flatten)]
+    parameters: &'a Parameters,
 }
 
 /// The request as the server gets it.
@@ -94,6 +106,6 @@ pub(super) fn write(request: &ModelRequest, extras: Extras) -> Bytes {
     };
     let mut bytes = Vec::with_capacity(size + size / 8 + 512);
     // Neither the types above nor a Vec can fail to be written.
-    let _ = serde_json::to_writer(&mut bytes, &body);
+    let _ = serde_json::to_writer(&mut bytes, &Body { request: body, parameters: &request.parameters });
     bytes.into()
 }

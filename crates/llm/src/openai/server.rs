@@ -1,19 +1,21 @@
 //! One server: where it is, how it is reached, and what may be said of it.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use fleet_deliberation::FailureKind;
+use fleet_orchestrator::TraceContext;
 use fleet_orchestrator::port::ModelError;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Request, Response, Url};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::{error, fault};
 
 /// How a server is reached.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServerConfig {
     /// Where it is: `http://host:8000`, with or without `/v1`, or with a path of its own.
     pub url: String,
@@ -21,6 +23,17 @@ pub struct ServerConfig {
     pub api_key: Option<SecretString>,
     /// How long it may take.
     pub limits: Limits,
+}
+
+impl fmt::Debug for ServerConfig {
+    /// Without the key, and without what a URL may hold besides the place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerConfig")
+            .field("url", &shown(&self.url))
+            .field("has_key", &self.api_key.is_some())
+            .field("limits", &self.limits)
+            .finish()
+    }
 }
 
 /// How long a server may take, in milliseconds.
@@ -116,8 +129,21 @@ impl Server {
         self.request(Method::GET, path)
     }
 
-    pub(super) fn post(&self, path: &str, body: Bytes) -> Request {
+    /// A request at the root of the server, without its key: what is asked there is for everybody.
+    pub(super) fn get_at_root(&self, path: &str) -> Request {
+        let mut url = self.base.clone();
+        url.set_path(path);
+        url.set_query(None);
+        Request::new(Method::GET, url)
+    }
+
+    /// A request that is part of a trace.
+    pub(super) fn post(&self, path: &str, body: Bytes, trace: TraceContext) -> Request {
+        const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
         let mut request = self.request(Method::POST, path);
+        if let Ok(trace) = HeaderValue::try_from(trace.to_string()) {
+            request.headers_mut().insert(TRACEPARENT, trace);
+        }
         *request.body_mut() = Some(body.into());
         request
     }
@@ -138,7 +164,7 @@ impl Server {
     }
 
     /// The error of a call that got no answer at all.
-    pub(crate) fn not_reached(&self, cause: &reqwest::Error) -> ModelError {
+    pub(super) fn no_answer(&self, cause: &reqwest::Error) -> ModelError {
         let (server, connect_ms) = (&self.label, self.connect_ms);
         if cause.is_connect() && cause.is_timeout() {
             let message = format!(
@@ -159,6 +185,16 @@ impl Server {
         let rest = async { while let Ok(Some(_)) = response.chunk().await {} };
         let _ = tokio::time::timeout(DRAIN, rest).await;
     }
+}
+
+/// Checks that `url` is one of a server; gives it as messages name it, without anything secret.
+pub fn check_url(url: &str) -> Result<String, BadServer> {
+    base(url).map(|base| label(&base))
+}
+
+/// A URL without credentials, also one that is none of a server.
+pub(crate) fn shown(url: &str) -> String {
+    check_url(url).unwrap_or_else(|_| "(no URL of a server)".into())
 }
 
 /// The body of a response, as far as it is no longer than `bytes_max`.

@@ -85,10 +85,15 @@ impl Timer {
 
     /// Waits for `work`, unless a limit is passed first.
     pub(super) async fn within<T>(&mut self, work: impl Future<Output = T>) -> Result<T, Late> {
+        let late = if self.sleep.deadline() >= self.end { self.in_all } else { self.stage };
+        // The timer is not even looked at while a server sends faster than it is read.
+        if Instant::now() >= self.sleep.deadline() {
+            return Err(late);
+        }
         tokio::select! {
             biased;
             done = work => Ok(done),
-            () = &mut self.sleep => Err(if self.sleep.deadline() >= self.end { self.in_all } else { self.stage }),
+            () = &mut self.sleep => Err(late),
         }
     }
 }

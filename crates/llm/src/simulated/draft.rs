@@ -1,7 +1,7 @@
 //! One version of a proposal: how good it is and what is wrong with it.
 
-use super::dice::Dice;
 use super::task::{Language, Task};
+use crate::dice::Dice;
 
 /// What is wrong with the code of a draft.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

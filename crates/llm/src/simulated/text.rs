@@ -5,9 +5,9 @@ use std::fmt::Write;
 use serde_json::json;
 
 use super::LABEL;
-use super::dice::Dice;
 use super::draft::{Draft, Flaw};
 use super::task::{Language, Task};
+use crate::dice::Dice;
 
 const APPROACHES: [&str; 4] = [
     "Begin with the plainest thing that can work, and keep every step small enough to be tested by itself.",

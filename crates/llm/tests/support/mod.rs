@@ -3,6 +3,7 @@
 #![allow(dead_code, clippy::allow_attributes, reason = "not every test uses everything")]
 
 pub(crate) mod llama;
+pub(crate) mod world;
 
 use std::sync::{Arc, Once};
 
@@ -18,9 +19,14 @@ pub(crate) fn limits(first_token_ms: u64, between_tokens_ms: u64, total_ms: u64)
     Limits { first_token_ms, between_tokens_ms, total_ms, ..Limits::default() }
 }
 
-pub(crate) fn config(url: &str, key: Option<&str>, limits: Limits) -> ServerConfig {
+/// Sets up what every client needs.
+pub(crate) fn ring() {
     static RING: Once = Once::new();
     RING.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
+}
+
+pub(crate) fn config(url: &str, key: Option<&str>, limits: Limits) -> ServerConfig {
+    ring();
     ServerConfig { url: url.into(), api_key: key.map(Into::into), limits }
 }
 
@@ -56,6 +62,19 @@ pub(crate) fn request() -> ModelRequest {
         trace: "".into(),
         timeout_ms: 60_000,
     }
+}
+
+/// A request for a job of another deliberation.
+pub(crate) fn request_of(deliberation: &str) -> ModelRequest {
+    let mut request = request();
+    request.job.deliberation = DeliberationId::new(deliberation).expect("a name");
+    request
+}
+
+/// A port on which nothing listens.
+pub(crate) fn closed_url() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("it is bound"))
 }
 
 pub(crate) fn review_request() -> ModelRequest {

@@ -1,0 +1,109 @@
+//! All models there are: each request goes to the pool of its profile, to its agent's own server, or to the
+//! simulated model.
+
+mod build;
+mod endpoints;
+mod settings;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use fleet_deliberation::{FailureKind, Generation};
+use fleet_orchestrator::port::{Clock, Entropy, Heard, LanguageModel, ModelError, ModelRequest, Observer};
+
+use crate::openai::{check, error};
+use crate::pool::{Pool, PoolStatus, Servers, Telling, World};
+use crate::{OpenAi, SIMULATED, SimulatedModel};
+pub use endpoints::ENDPOINTS_MAX;
+use endpoints::Endpoints;
+pub use settings::{BadModels, HEALTH_EVERY_MS, ModelsSettings, ProfileSettings, ServerSettings};
+pub use watch::LOOK_MS_MAX;
+
+/// The models of a process. Nothing runs by itself: [`Models::watch_health`] wants to be run.
+pub struct Models {
+    pools: BTreeMap<String, Pool>,
+    servers: Arc<Servers>,
+    endpoints: Endpoints,
+    simulated: SimulatedModel,
+    health_every_ms: u64,
+    world: World,
+}
+
+impl Models {
+    /// Models as the settings say. Nothing is sent yet. `observer` is told of every call of a server.
+    pub fn new(
+        settings: ModelsSettings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Models, BadModels> {
+        let world = World { clock, entropy, observer };
+        let (pools, servers) = build::pools(&settings, &world)?;
+        Ok(Models {
+            pools,
+            servers,
+            endpoints: Endpoints::new(&settings, world.clone()),
+            simulated: SimulatedModel::new(settings.simulated, world.clock.clone()),
+            health_every_ms: settings.health_every_ms,
+            world,
+        })
+    }
+
+    /// The names of the profiles, in order.
+    pub fn profiles(&self) -> impl Iterator<Item = &str> {
+        self.pools.keys().map(String::as_str)
+    }
+
+    /// The servers of a profile in the order of its settings, to list their models or to make a test call.
+    #[must_use]
+    pub fn servers(&self, profile: &str) -> Vec<Arc<OpenAi>> {
+        self.pools.get(profile).map(|pool| pool.clients().cloned().collect()).unwrap_or_default()
+    }
+
+    /// How every pool stands: those of the profiles in order, then the agents' own servers.
+    #[must_use]
+    pub fn status(&self) -> Vec<PoolStatus> {
+        let endpoints = self.endpoints.all();
+        self.pools.values().map(Pool::status).chain(endpoints.iter().map(|pool| pool.status())).collect()
+    }
+
+    fn unknown(&self, request: &ModelRequest) -> ModelError {
+        let known: Vec<&str> = self.profiles().collect();
+        let known = if known.is_empty() { "none".into() } else { known.join(", ") };
+        let (profile, deliberation) = (&request.profile, &request.job.deliberation);
+        error(
+            FailureKind::NotFound,
+            format!(
+                "there is no profile {profile:?} here (known: {known}), and deliberation {deliberation} was begun \
+                 with it; put [profiles.{profile}] with its url back into the configuration and start again, or \
+                 cancel the deliberation"
+            ),
+        )
+    }
+
+    async fn simulate(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError> {
+        let telling = Telling::begin(&self.world, request, SIMULATED, 1, false);
+        let result = self.simulated.complete(request, heard).await;
+        telling.end(result.as_ref());
+        result
+    }
+}
+
+#[async_trait]
+impl LanguageModel for Models {
+    async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError> {
+        check(request)?;
+        if let Some(url) = &request.endpoint {
+            return self.endpoints.pool(url)?.complete(request, heard).await;
+        }
+        if &*request.profile == SIMULATED || &*request.model == SIMULATED {
+            return self.simulate(request, heard).await;
+        }
+        match self.pools.get(&*request.profile) {
+            Some(pool) => pool.complete(request, heard).await,
+            None => Err(self.unknown(request)),
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Gives calls their places at servers, and takes them back whatever becomes of the call.
+
+use std::future::poll_fn;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Poll;
+
+use fleet_deliberation::Timestamp;
+use fleet_orchestrator::port::{Clock, Entropy};
+
+use super::line::{Ask, Came, Grant, Line, Reasons};
+use super::place::Place;
+use super::standing::{Bounds, End, Standing};
+use super::status::ServerStatus;
+use crate::openai::Sight;
+
+/// The most calls that wait for a place at once.
+pub const WAITING_MAX: usize = 8_192;
+
+/// Keeps the line of those who wait, for one or many servers.
+pub(crate) struct Gate {
+    line: Mutex<Line>,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// Why there is no place.
+#[derive(Debug)]
+pub(super) enum NoPlace {
+    /// None of the servers can be used now.
+    Unusable(Reasons),
+    /// None of the servers ever lets through so many tokens.
+    TooLarge,
+    /// Too many wait already.
+    TooMany,
+    /// None was free in time.
+    TooLate { waited_ms: u64 },
+}
+
+impl Gate {
+    pub(crate) fn new(
+        servers: impl IntoIterator<Item = Bounds>,
+        health_every_ms: u64,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Gate {
+        let now = clock.now();
+        let servers = servers.into_iter().map(|bounds| Standing::new(bounds, health_every_ms, now));
+        Gate { line: Mutex::new(Line::new(servers.collect())), clock, entropy }
+    }
+
+    /// Waits for a place until `deadline`. Dropping the future gives up the wait, or the place.
+    pub(super) async fn place(self: &Arc<Self>, mut ask: Ask, deadline: Timestamp) -> Result<Place, NoPlace> {
+        let began = self.clock.now();
+        let ticket = self.change(|line, _| {
+            ask.servers.retain(|server| line.servers()[*server].ever_fits(ask.tokens));
+            match (ask.servers.is_empty(), line.waiting() < WAITING_MAX) {
+                (true, _) => Err(NoPlace::TooLarge),
+                (false, false) => Err(NoPlace::TooMany),
+                (false, true) => Ok(line.join(ask)),
+            }
+        })?;
+        let wait = Wait { gate: self, ticket };
+        loop {
+            let until = wait.looks_at(deadline);
+            tokio::select! {
+                biased;
+                came = wait.came(until, deadline) => if let Some(came) = came {
+                    return came;
+                },
+                () = self.clock.sleep_until(until) => {
+                    let now = self.clock.now();
+                    if now >= deadline {
+                        return Err(NoPlace::TooLate { waited_ms: now.ms_since(began) });
+                    }
+                    self.change(|_, _| ());
+                }
+            }
+        }
+    }
+
+    /// A place that nobody waits for, if there is one now.
+    pub(super) fn place_at_once(self: &Arc<Self>, ask: &Ask) -> Option<Place> {
+        let grant = self.change(|line, now| line.at_once(ask, now))?;
+        Some(Place::new(Arc::clone(self), grant))
+    }
+
+    pub(super) fn give_back(&self, grant: &Grant, end: End) {
+        let chance = self.entropy.unit();
+        self.change(|line, now| line.give_back(grant, end, now, chance));
+    }
+
+    /// Takes in what a look at a server has found.
+    pub(crate) fn saw(&self, server: usize, sight: Sight) {
+        self.change(|line, now| line.servers()[server].saw(sight, now));
+    }
+
+    pub(crate) fn status(&self, server: usize, label: &str) -> ServerStatus {
+        self.change(|line, now| {
+            let waiting = line.waiting_for(server);
+            line.servers()[server].status(label, waiting, now)
+        })
+    }
+
+    /// Why a call for `tokens` would have to wait at a server, in words.
+    pub(super) fn why_full(&self, server: usize) -> String {
+        self.change(|line, now| {
+            let standing = &mut line.servers()[server];
+            let (under_way, bounds) = (standing.under_way(), standing.bounds());
+            if standing.has_place() {
+                let left = standing.tokens_left(now).unwrap_or_default();
+                format!("{left} of {} tokens a minute are left", bounds.tokens_per_minute_max)
+            } else {
+                format!("{under_way} of {} calls are under way", bounds.calls_max)
+            }
+        })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Changes the line, serves those who can be served then, and wakes them.
+    fn change<T>(&self, change: impl FnOnce(&mut Line, Timestamp) -> T) -> T {
+        let now = self.clock.now();
+        let mut line = self.lock();
+        let result = change(&mut line, now);
+        let woken = line.serve(now);
+        drop(line);
+        woken.into_iter().for_each(std::task::Waker::wake);
+        result
+    }
+
+    #[cfg(test)]
+    pub(super) fn books(&self) -> super::line::Books {
+        self.lock().books()
+    }
+
+    /// Whether somebody could be served or refused who was not told yet, or nobody keeps the time.
+    #[cfg(test)]
+    pub(super) fn would_serve(&self) -> bool {
+        let now = self.clock.now();
+        let mut line = self.lock();
+        let before = line.books();
+        !line.serve(now).is_empty() || line.books() != before
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A place in the line.
+struct Wait<'a> {
+    gate: &'a Arc<Gate>,
+    ticket: u64,
+}
+
+impl Wait<'_> {
+    /// When to look at the line if nobody calls before.
+    fn looks_at(&self, deadline: Timestamp) -> Timestamp {
+        self.gate.lock().keeps_time(self.ticket).map_or(deadline, |at| at.min(deadline))
+    }
+
+    /// What has come of the wait; `None` if the time to look at the line is another than `until`.
+    async fn came(&self, until: Timestamp, deadline: Timestamp) -> Option<Result<Place, NoPlace>> {
+        poll_fn(|context| {
+            let mut line = self.gate.lock();
+            let looks_at = line.keeps_time(self.ticket).map_or(deadline, |at| at.min(deadline));
+            let Some(waiter) = line.waiter(self.ticket) else { return Poll::Ready(None) };
+            if waiter.waits() {
+                if looks_at < until {
+                    return Poll::Ready(None);
+                }
+                waiter.waker = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(match line.leave(self.ticket) {
+                Some(Came::Granted(grant)) => Some(Ok(Place::new(Arc::clone(self.gate), grant))),
+                Some(Came::Refused(reasons)) => Some(Err(NoPlace::Unusable(reasons))),
+                Some(Came::Nothing) | None => None,
+            })
+        })
+        .await
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.gate.change(|line, now| {
+            if let Some(Came::Granted(grant)) = line.leave(self.ticket) {
+                line.give_back(&grant, End::never_begun(), now, 0.0);
+            }
+        });
+    }
+}

@@ -1,0 +1,6 @@
+//! What the gate promises, on a clock of its own.
+
+mod counting;
+mod line;
+mod time;
+mod tools;
