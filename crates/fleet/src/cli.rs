@@ -62,6 +62,13 @@ pub enum Command {
     /// The councils of the configuration are there from the start. What is asked for here is kept with the
     /// state, counts over the configuration, and outlives restarts.
     Councils(Councils),
+    /// Make a small test call to each profile's servers: time to first token, tokens per second
+    Models(ShowModels),
+    /// Look at everything a run needs, and say what to do about what is missing
+    ///
+    /// Looks at the configuration, the state and how durable it is, the running server, and every model
+    /// server. Nothing is changed, and no model is called. Ends with 8 if something does not work.
+    Doctor(Doctor),
     /// Show every configuration value in effect, and where it came from
     Config(ShowConfig),
     /// Print a script that completes fleet's commands and flags in your shell
@@ -348,6 +355,31 @@ pub struct RegisterAgent {
     pub language: Vec<String>,
 }
 
+/// `fleet models`.
+#[derive(Debug, Args)]
+pub struct ShowModels {
+    /// Only the servers of this profile; [model] is the profile named default
+    #[arg(long, value_name = "PROFILE")]
+    pub profile: Option<String>,
+    /// Only list what the servers serve, without calling a model
+    #[arg(long)]
+    pub list: bool,
+    /// Print one JSON array, nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// The base URL of a server instead of the configured ones of the profile default
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+}
+
+/// `fleet doctor`.
+#[derive(Debug, Args)]
+pub struct Doctor {
+    /// Print one JSON array, nothing else
+    #[arg(long)]
+    pub json: bool,
+}
+
 /// `fleet config`.
 #[derive(Debug, Args)]
 pub struct ShowConfig {
@@ -386,6 +418,11 @@ impl Cli {
             Command::Resume(resume) => {
                 say("--url", "model.url", &resume.url);
                 say("--url", "model.kind", &resume.url.as_ref().map(|_| "openai".into()));
+                None
+            }
+            Command::Models(models) => {
+                say("--url", "model.url", &models.url);
+                say("--url", "model.kind", &models.url.as_ref().map(|_| "openai".into()));
                 None
             }
             Command::Serve(serve) => {

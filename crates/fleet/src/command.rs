@@ -4,8 +4,10 @@ mod cancel;
 mod config;
 mod councils;
 mod deliberate;
+mod doctor;
 mod list;
 mod manual;
+mod models;
 mod result;
 mod resume;
 mod serve;
@@ -47,6 +49,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Watch(by_id) => watch::run(&loaded, by_id).await,
             Command::Cancel(cancel) => cancel::run(&loaded, cancel).await,
             Command::List(list) => list::run(&loaded, list).await,
+            Command::Models(models) => models::run(&loaded, models).await,
+            Command::Doctor(doctor) => doctor::run(&loaded, doctor).await,
             Command::Councils(councils) => councils::run(&loaded, councils).await,
             Command::Config(_) | Command::Completions { .. } | Command::Man { .. } => config::run(&loaded),
         }

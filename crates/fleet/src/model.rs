@@ -1,42 +1,124 @@
-//! Which model the agents speak through.
+//! Which models the agents speak through: the profiles of the configuration, each with its servers.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use fleet_deliberation::{FailureKind, Profile};
 use fleet_llm::{
-    Limits, OpenAi, PROBE_MS, SIMULATED, ServerConfig, SimulatedModel, SimulatedSettings, USUAL_PORTS,
-    discover,
+    BadModels, Found, Limits, Models, ModelsSettings, OpenAi, PROBE_MS, ProfileSettings, SIMULATED,
+    ServerConfig, ServerSettings, SimulatedSettings, USUAL_PORTS, discover,
 };
-use fleet_orchestrator::port::{Clock, LanguageModel};
+use fleet_orchestrator::chain;
+use fleet_orchestrator::port::{Clock, Entropy, Observer};
 
-use crate::config::{DEFAULT_PROFILE, Loaded, ModelKind, SIMULATED_PROFILE};
+use crate::config::{Config, DEFAULT_PROFILE, Loaded, Model, ModelKind, SIMULATED_PROFILE};
 use crate::{Exit, Problem};
 
-/// A model that was chosen.
+/// What models work with.
+#[derive(Clone)]
+pub(crate) struct World {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) observer: Arc<dyn Observer>,
+}
+
+/// The models that were chosen.
 pub(crate) struct Chosen {
-    pub(crate) model: Arc<dyn LanguageModel>,
-    /// The profiles that agents may speak through.
+    pub(crate) models: Arc<Models>,
+    /// The profiles that agents may speak through, each with the name of its model.
     pub(crate) profiles: Vec<Profile>,
-    /// What it is, for people.
+    /// What they are, for people, a line a profile.
     pub(crate) label: String,
 }
 
-/// Chooses as the configuration says: the server that is named, else one that is found on this machine,
-/// else the simulated model. What was begun with a `recorded` model goes on with that one.
-pub(crate) async fn choose(
+/// Where a profile leads to.
+struct Way {
+    /// None for the simulated model.
+    servers: Vec<ServerSettings>,
+    /// The model's name as its server knows it.
+    name: String,
+    label: String,
+}
+
+/// Chooses as the configuration says: for each profile the servers that are named, else one that is found on
+/// this machine, else the simulated model. What was begun with a `recorded` model goes on with that one.
+pub(crate) async fn choose(loaded: &Loaded, world: World, recorded: Option<&str>) -> anyhow::Result<Chosen> {
+    let config = &loaded.config;
+    let found = if looks_around(config, recorded) {
+        discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")?
+    } else {
+        None
+    };
+    let mut ways = BTreeMap::new();
+    for (name, model) in profiles_of(config) {
+        let recorded = recorded.filter(|_| name == DEFAULT_PROFILE);
+        ways.insert(name, way(loaded, name, model, recorded, found.as_ref()).await?);
+    }
+    let label = ways
+        .iter()
+        .map(|(name, Way { label, .. })| match *name {
+            DEFAULT_PROFILE => label.clone(),
+            name => format!("profile {name}: {label}"),
+        })
+        .collect::<Vec<_>>()
+        .join("\n");
+    let names: BTreeMap<&str, String> = ways.iter().map(|(name, way)| (*name, way.name.clone())).collect();
+    let settings = settings(config, ways);
+    let models = Models::new(settings, world.clock, world.entropy, world.observer).map_err(refused)?;
+    Ok(Chosen { models: Arc::new(models), profiles: named(config, &names), label })
+}
+
+/// The profiles of the configuration, with the names of models as far as it says them.
+pub(crate) fn profiles(loaded: &Loaded) -> Vec<Profile> {
+    named(&loaded.config, &BTreeMap::new())
+}
+
+/// The servers that the configuration names or that are found, whatever they serve: for those who want to
+/// know how they do. Profiles without one are left out.
+pub(crate) async fn servers(loaded: &Loaded, world: World) -> anyhow::Result<Models> {
+    let config = &loaded.config;
+    let found = match looks_around(config, None) {
+        true => discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")?,
+        false => None,
+    };
+    let mut ways = BTreeMap::new();
+    for (name, model) in profiles_of(config).filter(|(_, model)| model.kind != ModelKind::Simulated) {
+        let servers = servers_of(loaded, name, model, found.as_ref());
+        if !servers.is_empty() {
+            ways.insert(name, Way { servers, name: String::new(), label: String::new() });
+        }
+    }
+    let settings = settings(config, ways);
+    Models::new(settings, world.clock, world.entropy, world.observer).map_err(refused)
+}
+
+/// [model] and the further profiles, by name.
+pub(crate) fn profiles_of(config: &Config) -> impl Iterator<Item = (&str, &Model)> {
+    let further = config.profiles.iter().map(|(name, model)| (name.as_str(), model));
+    std::iter::once((DEFAULT_PROFILE, &config.model)).chain(further)
+}
+
+/// Whether a profile takes a server that is found by looking.
+fn looks_around(config: &Config, recorded: Option<&str>) -> bool {
+    recorded != Some(SIMULATED)
+        && profiles_of(config).any(|(_, model)| model.url.is_empty() && model.kind != ModelKind::Simulated)
+}
+
+async fn way(
     loaded: &Loaded,
-    clock: Arc<dyn Clock>,
+    profile: &str,
+    model: &Model,
     recorded: Option<&str>,
-) -> anyhow::Result<Chosen> {
-    let model = &loaded.config.model;
+    found: Option<&Found>,
+) -> anyhow::Result<Way> {
     if recorded == Some(SIMULATED) {
-        return Ok(simulated(loaded, clock, "the deliberation was begun with it"));
+        return Ok(simulated("the deliberation was begun with it"));
     }
     let name = recorded.unwrap_or(&model.name);
     if model.kind == ModelKind::Simulated {
         return match recorded {
-            None => Ok(simulated(loaded, clock, "as asked for")),
+            None => Ok(simulated("as asked for")),
             Some(name) => {
                 let message = format!(
                     "it was begun with {name}, and model.kind says simulated; name its server with --url"
@@ -45,104 +127,132 @@ pub(crate) async fn choose(
             }
         };
     }
-    if let Some(url) = model.url.first() {
-        return server(loaded, url.clone(), name).await;
-    }
-    let ports = USUAL_PORTS.map(|port| port.to_string()).join(", ");
-    match discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")? {
-        Some(found) => {
-            let name = match name {
-                "" => found.models.first().cloned().unwrap_or_default(),
-                name => name.to_owned(),
-            };
-            // A key that was meant for another server must not go to whatever was found.
-            let mut chosen = server_named(loaded, found.url, name, false)?;
-            chosen.label = format!("{} (found on a usual port; --url names another)", chosen.label);
-            Ok(chosen)
+    let servers = servers_of(loaded, profile, model, found);
+    if servers.is_empty() {
+        let ports = USUAL_PORTS.map(|port| port.to_string()).join(", ");
+        if model.kind == ModelKind::Openai || !name.is_empty() {
+            let message = format!(
+                "no model server answers on the local ports {ports}; start one, or name one with --url"
+            );
+            return Err(Problem::new(Exit::Unavailable, message).into());
         }
-        None if model.kind == ModelKind::Openai || !name.is_empty() => Err(Problem::new(
-            Exit::Unavailable,
-            format!("no model server answers on the local ports {ports}; start one, or name one with --url"),
-        )
-        .into()),
-        None => Ok(simulated(
-            loaded,
-            clock,
-            &format!("no model server answers on the local ports {ports}; --url names one"),
-        )),
+        return Ok(simulated(&format!("no model server answers on the local ports {ports}; --url names one")));
     }
-}
-
-/// The profiles of the configuration, with the names of models as far as it says them.
-pub(crate) fn profiles(loaded: &Loaded) -> Vec<Profile> {
-    named(loaded, &loaded.config.model.name)
-}
-
-fn named(loaded: &Loaded, name: &str) -> Vec<Profile> {
-    let model = &loaded.config.model;
-    [(DEFAULT_PROFILE, name), (SIMULATED_PROFILE, SIMULATED)]
-        .map(|(profile, name)| Profile::new(profile, name, model.temperature, model.tokens_max))
-        .into()
-}
-
-fn simulated(loaded: &Loaded, clock: Arc<dyn Clock>, why: &str) -> Chosen {
-    let settings = &loaded.config.simulated;
-    let settings = SimulatedSettings {
-        seed: settings.seed,
-        latency_ms: settings.latency_ms,
-        failure_rate: settings.failure_rate,
-        malformed_rate: settings.malformed_rate,
-        ..SimulatedSettings::default()
+    let listed = found.filter(|_| model.url.is_empty()).and_then(|found| found.models.first().cloned());
+    let name = match (name, listed) {
+        ("", Some(listed)) => listed,
+        ("", None) => first_model(profile, &servers).await?,
+        (name, _) => name.to_owned(),
     };
-    Chosen {
-        model: Arc::new(SimulatedModel::new(settings, clock)),
-        profiles: named(loaded, SIMULATED),
-        label: format!("the SIMULATED model: its answers are not real ({why})"),
+    let places: Vec<String> = servers.iter().map(|server| server.url.clone()).collect();
+    let how = if model.url.is_empty() { " (found on a usual port; --url names another)" } else { "" };
+    let label = format!("{name} at {}{how}", places.join(", "));
+    Ok(Way { servers, name, label })
+}
+
+fn simulated(why: &str) -> Way {
+    let label = format!("the SIMULATED model: its answers are not real ({why})");
+    Way { servers: Vec::new(), name: SIMULATED.into(), label }
+}
+
+fn servers_of(loaded: &Loaded, profile: &str, model: &Model, found: Option<&Found>) -> Vec<ServerSettings> {
+    let limits = limits(model);
+    let calls_max = u32::try_from(model.calls_max).unwrap_or(u32::MAX);
+    let tokens_per_minute_max = model.tokens_per_minute_max;
+    let server = |url: &String, with_key: bool| ServerSettings {
+        url: url.clone(),
+        // A key that was meant for another server must not go to whatever was found.
+        api_key: loaded.api_key(profile).filter(|_| with_key).map(|key| key.secret.clone()),
+        limits,
+        calls_max,
+        tokens_per_minute_max,
+    };
+    match (model.url.as_slice(), found) {
+        ([], Some(found)) => vec![server(&found.url, false)],
+        (urls, _) => urls.iter().map(|url| server(url, true)).collect(),
     }
 }
 
-async fn server(loaded: &Loaded, url: String, name: &str) -> anyhow::Result<Chosen> {
-    if !name.is_empty() {
-        return server_named(loaded, url, name.to_owned(), true);
-    }
-    let server = open(loaded, url.clone(), true)?;
-    let asked = server.models().await.map_err(|error| {
-        let advice = match error.kind {
-            FailureKind::Unauthorized => {
-                "set its key: model.api_key_file, or the variable model.api_key_env names"
+/// The first model that the first server which answers lists.
+async fn first_model(profile: &str, servers: &[ServerSettings]) -> anyhow::Result<String> {
+    let mut refusals = Vec::new();
+    for server in servers {
+        let ServerSettings { url, api_key, limits, .. } = server.clone();
+        let client = OpenAi::new(ServerConfig { url: url.clone(), api_key, limits });
+        let client = client.map_err(|error| Problem::new(Exit::Refused, chain(&error)))?;
+        match client.models().await {
+            Ok(models) => match models.into_iter().next() {
+                Some(model) => return Ok(model),
+                None => refusals.push(format!("{url} lists no model; load one there, or name one with --model")),
+            },
+            Err(error) => {
+                let advice = match error.kind {
+                    FailureKind::Unauthorized => {
+                        "set its key: model.api_key_file, or the variable model.api_key_env names"
+                    }
+                    FailureKind::NotFound => {
+                        "name the model with --model if the server does not list its models"
+                    }
+                    _ => "start it, or name another with --url",
+                };
+                refusals.push(format!("asking {url} for its models: {error}; {advice}"));
             }
-            FailureKind::NotFound => "name the model with --model if the server does not list its models",
-            _ => "start it, or name another with --url",
-        };
-        Problem::new(Exit::Unavailable, format!("asking {url} for its models: {error}; {advice}"))
-    })?;
-    let name = asked.into_iter().next().ok_or_else(|| {
-        Problem::new(
-            Exit::Unavailable,
-            format!("{url} lists no model; load one there, or name one with --model"),
-        )
-    })?;
-    Ok(chosen(loaded, server, name))
+        }
+    }
+    let which = if profile == DEFAULT_PROFILE { String::new() } else { format!("profile {profile}: ") };
+    Err(Problem::new(Exit::Unavailable, which + &refusals.join("; ")).into())
 }
 
-fn server_named(loaded: &Loaded, url: String, name: String, with_key: bool) -> anyhow::Result<Chosen> {
-    Ok(chosen(loaded, open(loaded, url, with_key)?, name))
+fn settings(config: &Config, ways: BTreeMap<&str, Way>) -> ModelsSettings {
+    let hedge = |name: &str| {
+        let model = profiles_of(config).find(|(known, _)| *known == name);
+        model.map_or(0, |(_, model)| model.hedge_after_ms)
+    };
+    let simulated = &config.simulated;
+    ModelsSettings {
+        profiles: ways
+            .into_iter()
+            .filter(|(_, way)| !way.servers.is_empty())
+            .map(|(name, way)| {
+                let hedge_after_ms = hedge(name);
+                (name.to_owned(), ProfileSettings { servers: way.servers, hedge_after_ms })
+            })
+            .collect(),
+        simulated: SimulatedSettings {
+            seed: simulated.seed,
+            latency_ms: simulated.latency_ms,
+            failure_rate: simulated.failure_rate,
+            malformed_rate: simulated.malformed_rate,
+            ..SimulatedSettings::default()
+        },
+        endpoint_limits: limits(&config.model),
+        endpoint_calls_max: u32::try_from(config.model.calls_max).unwrap_or(u32::MAX),
+        ..ModelsSettings::default()
+    }
 }
 
-fn chosen(loaded: &Loaded, server: OpenAi, name: String) -> Chosen {
-    let label = format!("{name} at {}", server.label());
-    Chosen { model: Arc::new(server), profiles: named(loaded, &name), label }
+/// The profiles with the names of their models; what is not known is as the configuration says.
+fn named(config: &Config, names: &BTreeMap<&str, String>) -> Vec<Profile> {
+    let profile = |(name, model): (&str, &Model)| {
+        let known = names.get(name).unwrap_or(&model.name);
+        let mut profile = Profile::new(name, known, model.temperature, model.tokens_max);
+        profile.parameters = Arc::new(model.parameters.clone());
+        profile
+    };
+    let Model { temperature, tokens_max, .. } = config.model;
+    let simulated = Profile::new(SIMULATED_PROFILE, SIMULATED, temperature, tokens_max);
+    profiles_of(config).map(profile).chain([simulated]).collect()
 }
 
-fn open(loaded: &Loaded, url: String, with_key: bool) -> anyhow::Result<OpenAi> {
-    let model = &loaded.config.model;
-    let limits = Limits {
+fn limits(model: &Model) -> Limits {
+    Limits {
         connect_ms: model.connect_timeout_s * 1000,
         first_token_ms: model.first_token_timeout_s * 1000,
         between_tokens_ms: model.between_tokens_timeout_s * 1000,
         total_ms: model.request_timeout_s * 1000,
-    };
-    let api_key = loaded.api_key(DEFAULT_PROFILE).filter(|_| with_key).map(|key| key.secret.clone());
-    OpenAi::new(ServerConfig { url, api_key, limits })
-        .map_err(|error| Problem::new(Exit::Refused, fleet_orchestrator::chain(&error)).into())
+    }
+}
+
+fn refused(error: BadModels) -> anyhow::Error {
+    Problem::new(Exit::Refused, chain(&error)).into()
 }

@@ -3,12 +3,15 @@
 pub(crate) mod follow;
 mod lanes;
 mod verdict;
+mod working;
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
+
+pub(crate) use working::Working;
 
 use crate::config::{Loaded, Origin, Setting};
 use crate::running::Running;
