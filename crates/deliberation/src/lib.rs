@@ -9,6 +9,7 @@ mod event;
 mod evolve;
 mod id;
 mod jobs;
+mod parameters;
 mod profile;
 pub mod prompts;
 mod record;
@@ -30,10 +31,11 @@ pub use event::{Ending, Event, Opened, Window};
 pub use evolve::{evolve, replay};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
 pub use jobs::{Assignment, Work, jobs_after};
-pub use profile::{
-    BASE_URL_BOUND, BadParameter, PARAMETER_BYTES_MAX, PARAMETERS_MAX, Parameters, Profile, check_parameters,
-    is_base_url,
+pub use parameters::{
+    BadParameter, PARAMETERS_BYTES_MAX, PARAMETERS_MAX, Parameters, STOP_BYTES_MAX, STOPS_MAX,
+    check_parameters,
 };
+pub use profile::{BASE_URL_BOUND, Profile, is_base_url};
 pub use record::{Digest, Record, RecordError, SCHEMA};
 pub use state::{
     Deliberation, Ended, JobCounts, Lane, PeerScore, Phase, Status, Step, Version, check_job, text_job,

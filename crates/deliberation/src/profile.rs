@@ -1,10 +1,10 @@
 //! The model an agent speaks through.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+
+use crate::Parameters;
 
 /// The model an agent speaks through, fixed when its deliberation opens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,9 +25,6 @@ pub struct Profile {
     pub parameters: Arc<Parameters>,
 }
 
-/// Parameters of a request by name.
-pub type Parameters = BTreeMap<String, Value>;
-
 impl Profile {
     /// A profile without a server of its own and without further parameters.
     #[must_use]
@@ -41,78 +38,6 @@ impl Profile {
             parameters: Arc::default(),
         }
     }
-}
-
-/// Why a parameter cannot be sent.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{name} must {bound}")]
-pub struct BadParameter {
-    /// The parameter.
-    pub name: String,
-    /// What would be right: "be a whole number".
-    pub bound: String,
-}
-
-/// The most parameters of one profile or council.
-pub const PARAMETERS_MAX: usize = 50;
-/// The most bytes of one parameter, as JSON.
-pub const PARAMETER_BYTES_MAX: usize = 16 * 1024;
-/// The most texts at which an answer may be told to stop.
-const STOPS_MAX: usize = 16;
-
-/// Checks that parameters are none of those that are set otherwise, and that those that every server knows
-/// are within their bounds. What else a server knows is for the server to judge.
-pub fn check_parameters(parameters: &Parameters) -> Result<(), BadParameter> {
-    let bad = |name: &str, bound: String| BadParameter { name: name.into(), bound };
-    if parameters.len() > PARAMETERS_MAX {
-        let bound = format!("be one of at most {PARAMETERS_MAX} parameters; there are {}", parameters.len());
-        return Err(bad(parameters.keys().next_back().map_or("", String::as_str), bound));
-    }
-    for (name, value) in parameters {
-        if let Some(instead) = set_otherwise(name) {
-            return Err(bad(name, format!("be left out: {instead}")));
-        }
-        let bytes = value.to_string().len();
-        if bytes > PARAMETER_BYTES_MAX {
-            return Err(bad(name, format!("have at most {PARAMETER_BYTES_MAX} bytes; it has {bytes}")));
-        }
-        if let Some(bound) = broken(name, value) {
-            return Err(bad(name, bound.to_owned()));
-        }
-    }
-    Ok(())
-}
-
-/// What sets a parameter, if it cannot be passed through.
-fn set_otherwise(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "model" => "the profile names the model",
-        "temperature" => "temperature is a setting of its own",
-        "max_tokens" | "max_completion_tokens" => "the most tokens are a setting of their own",
-        "n" | "best_of" => "each agent gives one answer",
-        "messages" | "prompt" | "stream" | "stream_options" | "response_format" | "user" | "tools"
-        | "tool_choice" | "functions" | "function_call" => "the program sets it itself",
-        "" => "a parameter has a name",
-        _ => return None,
-    })
-}
-
-/// What a parameter that every server knows must be and is not.
-fn broken(name: &str, value: &Value) -> Option<&'static str> {
-    let number = |min: f64, max: f64| value.as_f64().is_some_and(|n| (min..=max).contains(&n));
-    let (right, bound) = match name {
-        "top_p" => (number(f64::MIN_POSITIVE, 1.0), "be a number above 0 and at most 1"),
-        "presence_penalty" | "frequency_penalty" => (number(-2.0, 2.0), "be a number from -2 to 2"),
-        "seed" => (value.is_i64() || value.is_u64(), "be a whole number"),
-        "stop" => {
-            let text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
-            let list =
-                value.as_array().is_some_and(|stops| stops.len() <= STOPS_MAX && stops.iter().all(text));
-            (text(value) || list, "be a text or a list of at most 16 texts, none of them empty")
-        }
-        _ => return None,
-    };
-    (!right).then_some(bound)
 }
 
 /// What the base URL of a server must be.

@@ -146,33 +146,6 @@ fn settings_out_of_bounds_name_their_field() {
 }
 
 #[test]
-fn parameters_are_those_the_program_does_not_set_itself() {
-    let check = |name: &str, value| fleet_deliberation::check_parameters(&[(name.to_owned(), value)].into());
-    for (name, value) in [
-        ("top_p", json!(0.9)),
-        ("seed", json!(-1)),
-        ("stop", json!("END")),
-        ("stop", json!(["a", "b"])),
-        ("chat_template_kwargs", json!({"enable_thinking": false})),
-    ] {
-        assert_eq!(check(name, value), Ok(()), "{name}");
-    }
-    for (name, value) in [
-        ("model", json!("other")),
-        ("messages", json!([])),
-        ("stream", json!(false)),
-        ("n", json!(4)),
-        ("top_p", json!(0)),
-        ("top_p", json!("high")),
-        ("seed", json!(1.5)),
-        ("stop", json!([""])),
-        ("extra", json!("x".repeat(20_000))),
-    ] {
-        assert_eq!(check(name, value).unwrap_err().name, name);
-    }
-}
-
-#[test]
 fn members_are_the_first_agents_and_then_temporary_ones() {
     let profile = Profile::new("default", "m", 0.7, 100);
     let known = |name: &str| (name == "default").then_some(&profile);

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use fleet_deliberation::{FailureKind, Profile};
+use fleet_embedded::{SystemClock, SystemEntropy};
 use fleet_llm::{
     BadModels, Found, Limits, Models, ModelsSettings, OpenAi, PROBE_MS, ProfileSettings, SIMULATED,
     ServerConfig, ServerSettings, SimulatedSettings, USUAL_PORTS, discover,
 };
 use fleet_orchestrator::chain;
-use fleet_orchestrator::port::{Clock, Entropy, Observer};
+use fleet_orchestrator::port::{Clock, Entropy, NoObserver, Observer};
 
 use crate::config::{Config, DEFAULT_PROFILE, Loaded, Model, ModelKind, SIMULATED_PROFILE};
 use crate::{Exit, Problem};
@@ -21,6 +22,14 @@ pub(crate) struct World {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) observer: Arc<dyn Observer>,
+}
+
+impl World {
+    /// The clock and the chance of this machine, with nobody who is told what happens.
+    pub(crate) fn new() -> World {
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
+        World { clock, entropy, observer: Arc::new(NoObserver) }
+    }
 }
 
 /// The models that were chosen.
@@ -79,7 +88,9 @@ pub(crate) fn profiles(loaded: &Loaded) -> Vec<Profile> {
 pub(crate) async fn servers(loaded: &Loaded, world: World) -> anyhow::Result<Models> {
     let config = &loaded.config;
     let found = match looks_around(config, None) {
-        true => discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")?,
+        true => {
+            discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")?
+        }
         false => None,
     };
     let mut ways = BTreeMap::new();
@@ -136,7 +147,9 @@ async fn way(
             );
             return Err(Problem::new(Exit::Unavailable, message).into());
         }
-        return Ok(simulated(&format!("no model server answers on the local ports {ports}; --url names one")));
+        return Ok(simulated(&format!(
+            "no model server answers on the local ports {ports}; --url names one"
+        )));
     }
     let listed = found.filter(|_| model.url.is_empty()).and_then(|found| found.models.first().cloned());
     let name = match (name, listed) {
@@ -183,7 +196,9 @@ async fn first_model(profile: &str, servers: &[ServerSettings]) -> anyhow::Resul
         match client.models().await {
             Ok(models) => match models.into_iter().next() {
                 Some(model) => return Ok(model),
-                None => refusals.push(format!("{url} lists no model; load one there, or name one with --model")),
+                None => {
+                    refusals.push(format!("{url} lists no model; load one there, or name one with --model"))
+                }
             },
             Err(error) => {
                 let advice = match error.kind {

@@ -9,7 +9,8 @@ use anyhow::Context as _;
 use fleet_checks::Suite;
 use fleet_deliberation::{Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
-use fleet_orchestrator::port::{Answers, Clock, EventStore, LanguageModel, NoObserver, Observer};
+use fleet_llm::Models;
+use fleet_orchestrator::port::{Answers, Clock, EventStore, NoObserver, Observer};
 use fleet_orchestrator::{
     Coordinator, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
@@ -35,7 +36,7 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) struct Running {
     pub(crate) coordinator: Arc<Coordinator>,
     pub(crate) ticks: Arc<Ticks>,
-    pub(crate) model: Arc<dyn LanguageModel>,
+    pub(crate) models: Arc<Models>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: JoinSet<(&'static str, anyhow::Result<()>)>,
@@ -81,6 +82,11 @@ impl Running {
                 (name, Ok(()))
             });
         }
+        let health = Arc::clone(&chosen.models).watch_health(stop.clone());
+        parts.spawn(async move {
+            health.await;
+            ("health of model servers", Ok(()))
+        });
         // One worker a core, so that reading many streams of tokens is not the work of one core.
         let workers = available_parallelism().map_or(1, NonZeroUsize::get).min(config.worker.slots);
         for nth in 0..workers {
@@ -89,7 +95,7 @@ impl Running {
                     histories: Arc::clone(coordinator.histories()),
                     answers: Arc::clone(&embedded.answers),
                     queue: Arc::clone(&embedded.jobs),
-                    model: Arc::clone(&chosen.model),
+                    model: Arc::clone(&chosen.models) as _,
                     checker: Arc::new(Suite),
                     progress: Arc::clone(&embedded.ticks) as _,
                     clock: Arc::clone(&clock),
@@ -108,7 +114,7 @@ impl Running {
             });
         }
         let ticks = Arc::clone(&embedded.ticks);
-        Ok(Running { coordinator, ticks, model: chosen.model, clock, stop, parts, embedded })
+        Ok(Running { coordinator, ticks, models: chosen.models, clock, stop, parts, embedded })
     }
 
     /// Says what this process is, to others who would like to work on the same state.

@@ -348,7 +348,7 @@ fn a_value_out_of_its_bounds_is_named_with_bound_and_place() {
         ),
         (
             "[model]\nparameters.top_p = 2",
-            "model.parameters.top_p is 2 (a.toml:2); it must be a number above 0 and at most 1",
+            "model.parameters.top_p is 2 (a.toml:2); it must be a number above 0 and up to 1",
         ),
         (
             "[model.parameters]\nstream = false",

@@ -4,7 +4,6 @@ mod dice;
 mod discover;
 mod models;
 mod openai;
-mod parameters;
 mod pool;
 mod reasoning;
 mod simulated;
@@ -17,9 +16,6 @@ pub use models::{
     ServerSettings,
 };
 pub use openai::{BadServer, Limits, OpenAi, ServerConfig, TestCall, check_url};
-pub use parameters::{
-    BadParameter, PARAMETERS_BYTES_MAX, PARAMETERS_MAX, STOP_BYTES_MAX, STOPS_MAX, check_parameters,
-};
 pub use pool::{
     BUSIER_MORE_MAX, BUSIER_TIMES_MAX, BreakerStatus, Condition, FAULTS_TO_OPEN, Health, LEFT_ALONE_MS_MAX,
     PAUSE_MS, PAUSE_MS_MAX, PoolStatus, SILENT_LOOKS_TO_DOWN, ServerStatus, WAITING_MAX,

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fleet_deliberation::{FailureKind, Generation};
+use fleet_deliberation::{FailureKind, Generation, Profile};
 use fleet_orchestrator::port::{Clock, Entropy, Heard, LanguageModel, ModelError, ModelRequest, Observer};
 
 use crate::openai::{check, error};
@@ -105,5 +105,15 @@ impl LanguageModel for Models {
             Some(pool) => pool.complete(request, heard).await,
             None => Err(self.unknown(request)),
         }
+    }
+
+    fn reachable(&self, profile: &Profile) -> bool {
+        if let Some(url) = &profile.endpoint {
+            return self.endpoints.known(url).is_none_or(|pool| pool.usable());
+        }
+        if profile.name == SIMULATED || profile.model == SIMULATED {
+            return true;
+        }
+        self.pools.get(&profile.name).is_some_and(Pool::usable)
     }
 }

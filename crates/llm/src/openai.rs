@@ -14,11 +14,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use fleet_deliberation::{FailureKind, Generation};
+use fleet_deliberation::{FailureKind, Generation, check_parameters};
 use fleet_orchestrator::TraceContext;
 use fleet_orchestrator::port::{Heard, LanguageModel, ModelError, ModelRequest};
 
-use crate::parameters::check_parameters;
 use crate::wire::ModelList;
 use body::Extras;
 use call::Call;

@@ -121,6 +121,11 @@ impl Pool {
         self.servers.clients[server].label()
     }
 
+    /// Whether any of its servers would be called now.
+    pub(crate) fn usable(&self) -> bool {
+        self.status().servers.iter().any(|server| server.usable)
+    }
+
     pub(crate) fn status(&self) -> PoolStatus {
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         PoolStatus {

@@ -160,7 +160,7 @@ async fn a_broken_server_is_left_until_one_call_shows_that_it_is_back() {
     }
     assert!(matches!(status(&models).servers[0].breaker, BreakerStatus::Open { .. }));
     let failed = ask(&models, &request()).await.unwrap_err();
-    assert_eq!(failed.kind, FailureKind::Connection);
+    assert_eq!(failed.kind, FailureKind::Server);
     assert!(failed.message.contains("failed 5 times in a row"), "{failed}");
     assert!(failed.retry_after_ms.is_some_and(|ms| ms <= 1_500), "{failed:?}");
     assert_eq!(server_at.calls().len(), FAULTS_TO_OPEN as usize);

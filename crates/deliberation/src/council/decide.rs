@@ -2,7 +2,7 @@
 
 use super::{Agent, Council, CouncilEvent, CouncilSettings, malformed};
 use crate::{
-    AGENTS_MAX, AgentId, BASE_URL_BOUND, BadParameter, ID_BYTES_MAX, ROUNDS_MAX, Rejection, Role, Timestamp,
+    AGENTS_MAX, AgentId, BASE_URL_BOUND, ID_BYTES_MAX, ROUNDS_MAX, Rejection, Role, Timestamp,
     check_parameters, is_base_url,
 };
 
@@ -141,8 +141,9 @@ fn check_settings(role: &Role, settings: &CouncilSettings) -> Result<(), Rejecti
         let reason = format!("is {tokens}; it must lie between 1 and {TOKENS_MAX}");
         return Err(malformed("config.custom_params.max_tokens", reason));
     }
-    check_parameters(&settings.parameters).map_err(|BadParameter { name, bound }| {
-        malformed(&format!("config.custom_params.{name}"), format!("must {bound}"))
+    check_parameters(&settings.parameters).map_err(|bad| {
+        let field = format!("config.custom_params.{}", bad.name());
+        malformed(field.trim_end_matches('.'), format!("must {}", bad.must()))
     })?;
     text("config.model_profile", &settings.profile)
 }

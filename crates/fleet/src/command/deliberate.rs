@@ -31,8 +31,8 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     };
     let id =
         DeliberationId::new(&id).map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
-    let clock = std::sync::Arc::new(fleet_embedded::SystemClock);
-    let chosen = model::choose(loaded, clock, None).await?;
+    let world = model::World::new();
+    let chosen = model::choose(loaded, world, None).await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, Scope::Only(id.clone())).await?;
     let request = fleet_orchestrator::Request {

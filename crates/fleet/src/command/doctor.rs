@@ -1,13 +1,11 @@
 //! `fleet doctor`: what is reachable, what is durable, and what to do about what is not.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-
 use fleet_api::v1 as wire;
-use fleet_embedded::{OpenError, ReadOnly, SystemClock, SystemEntropy, held_by};
+use fleet_embedded::{OpenError, ReadOnly, held_by};
 use fleet_llm::{Condition, ServerStatus};
-use fleet_orchestrator::port::{HistoryKind, Listing, NoObserver};
+use fleet_orchestrator::port::{HistoryKind, Listing};
 use serde::Serialize;
+use std::path::{Path, PathBuf};
 
 use crate::cli::Doctor;
 use crate::config::{DEFAULT_PROFILE, Loaded, ModelKind};
@@ -92,7 +90,9 @@ async fn kept(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {
         Ok(files) => {
             let open = files.events.histories(Listing::Open(HistoryKind::Deliberation)).await;
             match open {
-                Ok(open) => report.ok(about, format!("{}: {} deliberations are open", dir.display(), open.len())),
+                Ok(open) => {
+                    report.ok(about, format!("{}: {} deliberations are open", dir.display(), open.len()))
+                }
                 Err(error) => report.say(
                     Level::Problem,
                     about,
@@ -141,7 +141,9 @@ fn durability(dir: &Path, report: &mut Report) {
             format!("the state is on {kind}; locks and syncs are only as good as its server's"),
             "a local disk is the safe choice",
         ),
-        Some(kind) => report.ok(about, format!("{synced} (SQLite, one file, on {kind}); one machine holds it")),
+        Some(kind) => {
+            report.ok(about, format!("{synced} (SQLite, one file, on {kind}); one machine holds it"))
+        }
         None => report.ok(about, format!("{synced} (SQLite, one file); one machine holds it")),
     }
 }
@@ -192,12 +194,7 @@ async fn server(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {
 }
 
 async fn models(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {
-    let world = model::World {
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-        observer: Arc::new(NoObserver),
-    };
-    let models = match model::servers(loaded, world).await {
+    let models = match model::servers(loaded, model::World::new()).await {
         Ok(models) => models,
         Err(error) => {
             let (_, message) = Problem::report(&error);
@@ -209,7 +206,12 @@ async fn models(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {
     for (name, profile) in model::profiles_of(&loaded.config) {
         let about = format!("profile {name}");
         if profile.kind == ModelKind::Simulated {
-            report.say(Level::Note, &about, "the simulated model, as configured: its answers are not real", "");
+            report.say(
+                Level::Note,
+                &about,
+                "the simulated model, as configured: its answers are not real",
+                "",
+            );
             continue;
         }
         let pool = models.status().into_iter().find(|pool| pool.profile.as_deref() == Some(name));

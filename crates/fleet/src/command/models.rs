@@ -1,10 +1,6 @@
 //! `fleet models`: a test call to each profile's servers.
 
-use std::sync::Arc;
-
-use fleet_embedded::{SystemClock, SystemEntropy};
 use fleet_llm::OpenAi;
-use fleet_orchestrator::port::NoObserver;
 use serde::Serialize;
 
 use crate::cli::ShowModels;
@@ -28,12 +24,7 @@ struct Row {
 }
 
 pub(super) async fn run(loaded: &Loaded, asked: ShowModels) -> anyhow::Result<Exit> {
-    let world = model::World {
-        clock: Arc::new(SystemClock),
-        entropy: Arc::new(SystemEntropy),
-        observer: Arc::new(NoObserver),
-    };
-    let models = model::servers(loaded, world).await?;
+    let models = model::servers(loaded, model::World::new()).await?;
     let known: Vec<&str> = models.profiles().collect();
     if let Some(profile) = &asked.profile
         && !known.contains(&profile.as_str())
@@ -43,7 +34,9 @@ pub(super) async fn run(loaded: &Loaded, asked: ShowModels) -> anyhow::Result<Ex
         return Err(Problem::new(Exit::NotFound, message).into());
     }
     let mut rows = Vec::new();
-    for profile in known.iter().filter(|known| asked.profile.as_deref().is_none_or(|wanted| wanted == **known)) {
+    for profile in
+        known.iter().filter(|known| asked.profile.as_deref().is_none_or(|wanted| wanted == **known))
+    {
         for server in models.servers(profile) {
             let working = Working::begin(format!("asking {} ...", server.label()));
             rows.push(row(loaded, profile, &server, !asked.list).await);

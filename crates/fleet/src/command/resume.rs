@@ -1,9 +1,7 @@
 //! `fleet resume`: go on with what was left.
 
-use std::sync::Arc;
-
 use fleet_deliberation::{DeliberationId, Rejection};
-use fleet_embedded::{ReadOnly, SystemClock};
+use fleet_embedded::ReadOnly;
 use fleet_orchestrator::{HandleError, Scope};
 
 use crate::cli::Resume;
@@ -19,7 +17,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Resume) -> anyhow::Result<Exit> 
         return Err(Problem::new(Exit::Busy, message).into());
     }
     let recorded = model_of(loaded, &id).await?;
-    let chosen = model::choose(loaded, Arc::new(SystemClock), Some(&recorded)).await?;
+    let chosen = model::choose(loaded, model::World::new(), Some(&recorded)).await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, Scope::Only(id.clone())).await?;
     let signals = follow::Signals::listen()?;

@@ -23,7 +23,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         Problem::new(Exit::Unavailable, message)
     })?;
     let address = listener.local_addr().context("asking for the address")?;
-    let chosen = model::choose(loaded, Arc::new(fleet_embedded::SystemClock), None).await?;
+    let chosen = model::choose(loaded, model::World::new(), None).await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, Scope::All).await?;
     running.describe(&state::serving(address))?;
@@ -34,7 +34,7 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     };
     let grpc = Grpc::new(
         Arc::clone(&running.coordinator),
-        Arc::clone(&running.model),
+        Arc::clone(&running.models) as _,
         Arc::clone(&running.clock),
         settings,
         running.stop.clone(),

@@ -140,7 +140,7 @@ fn broken(setting: &Setting) -> Option<String> {
             let name = path.split('.').next().unwrap_or_default();
             // Of a value further in only the name can be judged.
             let value = if name == path { value.clone() } else { serde_json::json!({}) };
-            check_parameters(&[(name.to_owned(), value)].into()).err().map(|error| error.bound)
+            check_parameters(&[(name.to_owned(), value)].into()).err().map(|bad| bad.must())
         }
     }
 }

@@ -75,6 +75,6 @@ async fn a_server_logs_nothing_of_them() {
 #[tokio::test]
 async fn the_values_in_effect_do_not_show_the_key() {
     let shown = Place::new().fleet(&["config"]).env("FLEET_API_KEY", KEY).end().await;
-    assert!(shown.stdout.contains("Model server's key: set"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("Key of profile default: set"), "{}", shown.stdout);
     silent("the listing", &shown.stdout);
 }

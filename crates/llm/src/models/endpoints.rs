@@ -54,6 +54,12 @@ impl Endpoints {
         Ok(pool)
     }
 
+    /// The pool of the server at `url`, if it was called of late.
+    pub(super) fn known(&self, url: &str) -> Option<Arc<Pool>> {
+        let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        pools.peek(url).map(Arc::clone)
+    }
+
     /// The pools that are kept, the one called last first.
     pub(super) fn all(&self) -> Vec<Arc<Pool>> {
         let pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);

@@ -6,7 +6,7 @@ use fleet_orchestrator::port::{ModelError, ModelRequest};
 use super::Pool;
 use super::gate::NoPlace;
 use super::health::Condition;
-use super::standing::Unusable;
+use super::standing::{LastFault, Unusable};
 
 /// When it is worth asking again while too many wait, in milliseconds.
 const TOO_MANY_AGAIN_MS: u64 = 1_000;
@@ -74,6 +74,10 @@ impl Pool {
         let retry_after_ms = first.map(|(_, reason)| reason.again_ms(now));
         let kind = match first {
             Some((_, Unusable::LeftAlone(_))) => FailureKind::RateLimited,
+            Some((
+                _,
+                Unusable::Broken { last: Some((kind, _)), .. } | Unusable::OnTrial { last: Some((kind, _)) },
+            )) => *kind,
             Some(_) | None => FailureKind::Connection,
         };
         let unusable =
@@ -89,13 +93,21 @@ fn words(reason: &Unusable, now: Timestamp) -> String {
     let again_ms = reason.again_ms(now);
     match reason {
         Unusable::LeftAlone(_) => format!("asked to be left alone for another {again_ms} ms"),
-        Unusable::Broken(_) => {
-            format!("failed {} times in a row and is tried again in {again_ms} ms", super::FAULTS_TO_OPEN)
+        Unusable::Broken { last, .. } => format!(
+            "failed {} times in a row and is tried again in {again_ms} ms{}",
+            super::FAULTS_TO_OPEN,
+            at_last(last)
+        ),
+        Unusable::OnTrial { last } => {
+            format!("failed several times in a row and is being tried with one call{}", at_last(last))
         }
-        Unusable::OnTrial => "failed several times in a row and is being tried with one call".into(),
         Unusable::Unwell { condition: Condition::Loading, why, .. } => {
             format!("is loading its model ({why}); the next look at it is in {again_ms} ms")
         }
         Unusable::Unwell { why, .. } => format!("is down ({why}); the next look at it is in {again_ms} ms"),
     }
+}
+
+fn at_last(last: &Option<LastFault>) -> String {
+    last.as_ref().map(|(_, message)| format!(" (at last: {message})")).unwrap_or_default()
 }

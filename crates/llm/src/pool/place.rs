@@ -36,7 +36,12 @@ impl Place {
             Ok(generation) => {
                 let usage = generation.usage;
                 let used = usage.prompt_tokens.saturating_add(usage.completion_tokens);
-                End { verdict: Verdict::Answered, used: Used::Tokens(used), retry_after_ms: None }
+                End {
+                    verdict: Verdict::Answered,
+                    fault: None,
+                    used: Used::Tokens(used),
+                    retry_after_ms: None,
+                }
             }
             Err(failed) => End::of(failed),
         };
@@ -45,13 +50,14 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.gate.give_back(&self.grant, self.end);
+        let end = std::mem::replace(&mut self.end, End::never_begun());
+        self.gate.give_back(&self.grant, end);
     }
 }
 
 impl End {
     pub(super) const fn never_begun() -> End {
-        End { verdict: Verdict::Unknown, used: Used::Nothing, retry_after_ms: None }
+        End { verdict: Verdict::Unknown, fault: None, used: Used::Nothing, retry_after_ms: None }
     }
 
     fn of(failed: &Failed) -> End {
@@ -67,6 +73,8 @@ impl End {
             (Blame::Answered, kind) if !matches!(kind, Empty | Unreadable) => Used::Nothing,
             _ => Used::AsReserved,
         };
-        End { verdict, used, retry_after_ms: failed.error.retry_after_ms }
+        let fault = matches!(verdict, Verdict::Fault)
+            .then(|| (failed.error.kind, Arc::from(failed.error.message.as_str())));
+        End { verdict, fault, used, retry_after_ms: failed.error.retry_after_ms }
     }
 }

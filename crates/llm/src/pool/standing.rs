@@ -1,6 +1,8 @@
 //! How one server stands: what is under way there, and what keeps further calls off.
 
-use fleet_deliberation::Timestamp;
+use std::sync::Arc;
+
+use fleet_deliberation::{FailureKind, Timestamp};
 
 use super::breaker::{Breaker, Leave, Verdict};
 use super::bucket::Bucket;
@@ -29,6 +31,7 @@ pub(super) struct Standing {
     under_way: u32,
     bucket: Bucket,
     breaker: Breaker,
+    last_fault: Option<LastFault>,
     left_alone_until: Timestamp,
     health: Health,
 }
@@ -37,8 +40,8 @@ pub(super) struct Standing {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Unusable {
     LeftAlone(Timestamp),
-    Broken(Timestamp),
-    OnTrial,
+    Broken { until: Timestamp, last: Option<LastFault> },
+    OnTrial { last: Option<LastFault> },
     Unwell { condition: Condition, why: String, until: Timestamp, next_look: Timestamp },
 }
 
@@ -46,27 +49,32 @@ impl Unusable {
     /// When time alone makes it usable.
     pub(super) const fn until(&self) -> Option<Timestamp> {
         match self {
-            Unusable::LeftAlone(until) | Unusable::Broken(until) | Unusable::Unwell { until, .. } => {
+            Unusable::LeftAlone(until) | Unusable::Broken { until, .. } | Unusable::Unwell { until, .. } => {
                 Some(*until)
             }
-            Unusable::OnTrial => None,
+            Unusable::OnTrial { .. } => None,
         }
     }
 
     /// When it is worth asking again, in milliseconds from now.
     pub(super) fn again_ms(&self, now: Timestamp) -> u64 {
         match self {
-            Unusable::LeftAlone(until) | Unusable::Broken(until) => until.ms_since(now).max(1),
+            Unusable::LeftAlone(until) | Unusable::Broken { until, .. } => until.ms_since(now).max(1),
             Unusable::Unwell { next_look, .. } => next_look.ms_since(now).max(TRIAL_MS),
-            Unusable::OnTrial => TRIAL_MS,
+            Unusable::OnTrial { .. } => TRIAL_MS,
         }
     }
 }
 
+/// The fault a server showed last.
+pub(super) type LastFault = (FailureKind, Arc<str>);
+
 /// How a call came to its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct End {
     pub(super) verdict: Verdict,
+    /// What was wrong with the server, if it was.
+    pub(super) fault: Option<LastFault>,
     pub(super) used: Used,
     /// How long the server asked to be left alone.
     pub(super) retry_after_ms: Option<u64>,
@@ -89,6 +97,7 @@ impl Standing {
             under_way: 0,
             bucket: Bucket::new(bounds.tokens_per_minute_max, now),
             breaker: Breaker::Closed { faults: 0 },
+            last_fault: None,
             left_alone_until: Timestamp::default(),
             health: Health::default(),
         }
@@ -104,8 +113,8 @@ impl Standing {
         }
         match self.breaker.leave(now) {
             Leave::Go | Leave::Trial => {}
-            Leave::NotBefore(until) => return Err(Unusable::Broken(until)),
-            Leave::AfterTrial => return Err(Unusable::OnTrial),
+            Leave::NotBefore(until) => return Err(Unusable::Broken { until, last: self.last_fault.clone() }),
+            Leave::AfterTrial => return Err(Unusable::OnTrial { last: self.last_fault.clone() }),
         }
         match self.health.keeps_off_until(self.health_every_ms, now) {
             None => Ok(()),
@@ -168,6 +177,7 @@ impl Standing {
         };
         self.bucket.settle(tokens, used, now);
         self.breaker.ended(end.verdict, trial, now, chance);
+        self.last_fault = end.fault.or(self.last_fault.take());
         if let Some(ms) = end.retry_after_ms {
             self.left_alone_until = self.left_alone_until.max(now.plus_ms(ms.min(LEFT_ALONE_MS_MAX)));
         }

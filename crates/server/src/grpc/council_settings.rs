@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use fleet_api::v1 as wire;
-use fleet_deliberation::{CouncilSettings, PARAMETER_BYTES_MAX, Parameters, Rejection};
+use fleet_deliberation::{CouncilSettings, PARAMETERS_BYTES_MAX, Parameters, Rejection};
 use fleet_orchestrator::{Councils, HandleError};
 use serde_json::Value;
 use tonic::Status;
@@ -83,8 +83,8 @@ fn custom(settings: &mut CouncilSettings, custom: HashMap<String, String>) -> Re
     let mut parameters = Parameters::new();
     for (name, text) in custom {
         let field = format!("config.custom_params.{name}");
-        if text.len() > PARAMETER_BYTES_MAX {
-            let reason = format!("has {} bytes; at most {PARAMETER_BYTES_MAX} are accepted", text.len());
+        if text.len() > PARAMETERS_BYTES_MAX {
+            let reason = format!("has {} bytes; at most {PARAMETERS_BYTES_MAX} are accepted", text.len());
             return Err(malformed(&field, reason));
         }
         match name.as_str() {

@@ -106,7 +106,10 @@ fn nobody_waits_for_servers_that_cannot_be_used() {
         Some(Err(NoPlace::Unusable(reasons))) => reasons.clone(),
         _ => panic!("it is refused at once"),
     };
-    let expected = vec![(0, Unusable::Broken(Timestamp(PAUSE_MS)))];
+    let expected = vec![(
+        0,
+        Unusable::Broken { until: Timestamp(PAUSE_MS), last: Some((FailureKind::Connection, "x".into())) },
+    )];
     assert_eq!(refused(&call(&gate, ask("a", &[0]))), expected);
     // The other server is asked as long as it can be; when it is not, those who wait are told.
     let mut holder = call(&gate, ask("a", &[0, 1]));
@@ -146,7 +149,9 @@ fn one_call_tries_a_server_that_was_broken() {
     let trial = call(&gate, ask("a", &[0]));
     assert_eq!(trial.server(), Some(0));
     let second = call(&gate, ask("a", &[0]));
-    assert!(matches!(&second.came, Some(Err(NoPlace::Unusable(r))) if r[0].1 == Unusable::OnTrial));
+    assert!(
+        matches!(&second.came, Some(Err(NoPlace::Unusable(r))) if matches!(r[0].1, Unusable::OnTrial { .. }))
+    );
     // Given up, it has shown nothing: the next one tries.
     drop(trial);
     let mut trial = call(&gate, ask("a", &[0]));

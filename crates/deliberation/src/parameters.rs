@@ -1,7 +1,11 @@
 //! What may be sent with every request besides, by the names the server knows: `top_p`, `seed` and so on.
 
-use fleet_deliberation::Parameters;
+use std::collections::BTreeMap;
+
 use serde_json::Value;
+
+/// Parameters of a request by name.
+pub type Parameters = BTreeMap<String, Value>;
 
 /// The most parameters of one profile.
 pub const PARAMETERS_MAX: usize = 64;
@@ -42,6 +46,35 @@ pub enum BadParameter {
         /// What it must be.
         bound: String,
     },
+}
+
+impl BadParameter {
+    /// The parameter it is about; empty when it is about all of them.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            BadParameter::TooMany(_) | BadParameter::TooLarge(_) => "",
+            BadParameter::Name(name) | BadParameter::Ours { name, .. } | BadParameter::Value { name, .. } => {
+                name
+            }
+        }
+    }
+
+    /// What it must be, to follow on its name: "be a number from 0 to 1".
+    #[must_use]
+    pub fn must(&self) -> String {
+        match self {
+            BadParameter::TooMany(_) => format!("be one of at most {PARAMETERS_MAX}"),
+            BadParameter::TooLarge(_) => {
+                format!("have, with all others, at most {PARAMETERS_BYTES_MAX} bytes as JSON")
+            }
+            BadParameter::Name(_) => {
+                format!("have a name of 1 to {NAME_BYTES_MAX} letters, digits, '_', '-' and '.'")
+            }
+            BadParameter::Ours { why, .. } => format!("be left out: {why}"),
+            BadParameter::Value { bound, .. } => format!("be {bound}"),
+        }
+    }
 }
 
 /// What the program sets by itself, or what would not come to any good, and why.
