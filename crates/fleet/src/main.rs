@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) => {
             let (exit, message) = fleet::Problem::report(&error);
-            fleet::say(format_args!("fleet: {message}"));
+            fleet::complain(format_args!("fleet: {message}"));
             exit.into()
         }
     }

@@ -5,9 +5,11 @@ mod lanes;
 mod verdict;
 
 use std::io::{ErrorKind, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
+use fleet_orchestrator::port::Clock as _;
 
 use crate::config::{Loaded, Origin, Setting};
 use crate::running::Running;
@@ -25,8 +27,33 @@ pub(crate) fn print(text: &str) -> anyhow::Result<()> {
 
 /// Says something on standard error. Work goes on where nobody listens, which `eprintln!` would not allow.
 pub fn say(text: impl std::fmt::Display) {
+    tell("INFO", text);
+}
+
+/// Says on standard error why the command failed.
+pub fn complain(text: impl std::fmt::Display) {
+    tell("ERROR", text);
+}
+
+fn tell(level: &str, text: impl std::fmt::Display) {
+    let text = harmless(&text.to_string());
+    let line = match AS_JSON.load(Ordering::Relaxed) {
+        true => {
+            let timestamp = fleet_orchestrator::rfc3339(fleet_embedded::SystemClock.now());
+            serde_json::json!({"timestamp": timestamp, "level": level, "message": text}).to_string()
+        }
+        false => text,
+    };
     // There is nobody left to tell.
-    writeln!(std::io::stderr(), "{}", harmless(&text.to_string())).ok();
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+/// Whether what is said is a line of a log that programs read.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From here on, what is said is for programs that read the log.
+pub(crate) fn say_as_json() {
+    AS_JSON.store(true, Ordering::Relaxed);
 }
 
 /// Text as a terminal may have it: nothing that models, servers or other users wrote moves the cursor, or
@@ -64,6 +91,9 @@ pub(crate) async fn conclude(
         let flags: String = flags.collect();
         say(format_args!("left; until its deadline you can go on with: fleet resume {id}{flags}"));
         return Ok(Exit::Left);
+    }
+    if followed.is_ok() {
+        running.telemetry.end_told().await;
     }
     // Nobody waits for models any more.
     running.stop(None).await;

@@ -13,7 +13,7 @@ use crate::config::Loaded;
 use crate::remote::Remote;
 use crate::running::Running;
 use crate::show::{self, follow};
-use crate::{Exit, Problem, model};
+use crate::{Exit, Problem, model, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, asked: Deliberate) -> anyhow::Result<Exit> {
     let description = description(&asked)?;
@@ -49,7 +49,7 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
         submitter: "cli".into(),
         priority: None,
-        trace: String::new(),
+        trace: telemetry::caller(),
     };
     let signals = follow::Signals::listen()?;
     let submitted = running.coordinator.submit(request).await;

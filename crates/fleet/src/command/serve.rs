@@ -34,12 +34,14 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     };
     let grpc = Grpc::new(
         Arc::clone(&running.coordinator),
+        Arc::clone(&running.telemetry.stats),
         Arc::clone(&running.clock),
         settings,
         running.stop.clone(),
     );
     let stop = running.stop.child_token();
-    let server = fleet_server::serve(grpc, listener, config.server.message_bytes_max, stop.clone())
+    let scrape = running.scrape(config.server.in_flight_max);
+    let server = fleet_server::serve(grpc, scrape, listener, config.server.message_bytes_max, stop.clone())
         .context("preparing reflection")?;
     running.parts.spawn(async move { ("the gRPC server", server.await.map_err(Into::into)) });
     let open = running.coordinator.in_flight();
