@@ -69,6 +69,7 @@ def refusal(call, request):
 
 councils = stub.ListCouncils(pb.ListCouncilsRequest(include_agents=True), timeout=60).councils
 status = stub.GetStatus(pb.GetStatusRequest(include_stats=True), timeout=60)
+metrics = stub.GetMetrics(pb.GetMetricsRequest(metric_type="all"), timeout=60)
 json.dump(
     {
         "submitted": {
@@ -91,7 +92,8 @@ json.dump(
         "role_counts": dict(status.stats.role_counts),
         "unknown": refusal(stub.GetDeliberationResult, pb.GetDeliberationResultRequest(task_id="nothing")),
         "empty": refusal(stub.Deliberate, pb.DeliberateRequest(role="DEV")),
-        "not_yet": refusal(stub.GetMetrics, pb.GetMetricsRequest(metric_type="all")),
+        "health": {role: council.status for role, council in metrics.councils.health_per_council.items()},
+        "not_yet": refusal(stub.DeriveSubtasks, pb.DeriveSubtasksRequest()),
     },
     sys.stdout,
 )

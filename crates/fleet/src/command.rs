@@ -6,6 +6,7 @@ mod councils;
 mod deliberate;
 mod doctor;
 mod list;
+mod log;
 mod manual;
 mod models;
 mod result;
@@ -14,7 +15,6 @@ mod serve;
 mod watch;
 
 use anyhow::Context as _;
-use tracing_subscriber::EnvFilter;
 
 use crate::Exit;
 use crate::cli::{Cli, Command};
@@ -33,10 +33,10 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
         _ => {}
     }
     let loaded = Loaded::load(&sources)?;
+    log::begin(&loaded.config.log, matches!(cli.command, Command::Serve(_)), cli.no_color)?;
     for warning in &loaded.warnings {
         crate::show::say(format_args!("fleet: warning: {warning}"));
     }
-    log(matches!(cli.command, Command::Serve(_)), cli.no_color)?;
     // Two providers of cryptography in one process refuse to start; this is the one.
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
@@ -58,21 +58,4 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     // Whoever leaves at once does not wait for what still reads or writes.
     runtime.shutdown_background();
     exit
-}
-
-/// Logs to standard error; `FLEET_LOG` says what, in the words of tracing's `EnvFilter`.
-fn log(serving: bool, no_color: bool) -> anyhow::Result<()> {
-    let filter = match std::env::var("FLEET_LOG") {
-        Ok(said) if !said.is_empty() => EnvFilter::try_new(&said)
-            .map_err(|error| crate::Problem::new(Exit::Refused, format!("FLEET_LOG is {said:?}: {error}")))?,
-        _ if serving => EnvFilter::new("info"),
-        _ => EnvFilter::new("error"),
-    };
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(!no_color && crate::show::in_color())
-        .with_target(false)
-        .init();
-    Ok(())
 }

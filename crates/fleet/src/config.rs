@@ -48,6 +48,8 @@ pub struct Config {
     pub simulated: Simulated,
     /// The worker in this process.
     pub worker: Worker,
+    /// What is logged.
+    pub log: Log,
 }
 
 /// What outlives the process. Where it is kept is [`Loaded::state_dir`].
@@ -146,4 +148,23 @@ pub struct Simulated {
 pub struct Worker {
     pub slots: usize,
     pub lease_s: u64,
+}
+
+/// What is logged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Log {
+    pub format: LogFormat,
+    pub filter: String,
+}
+
+/// For whom logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
 }

@@ -9,6 +9,7 @@ mod remote;
 mod running;
 mod show;
 mod state;
+mod telemetry;
 
 pub use exit::{Exit, Problem};
 pub use show::complain;

@@ -30,6 +30,11 @@ impl World {
         let (clock, entropy) = (Arc::new(SystemClock), Arc::new(SystemEntropy));
         World { clock, entropy, observer: Arc::new(NoObserver) }
     }
+
+    /// The same, with somebody who is.
+    pub(crate) fn told(observer: Arc<dyn Observer>) -> World {
+        World { observer, ..World::new() }
+    }
 }
 
 /// The models that were chosen.

@@ -5,9 +5,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
 use fleet_api::v1::orchestrator_service_client::OrchestratorServiceClient;
+use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::{Exit, Problem};
+use crate::{Exit, Problem, telemetry};
 
 /// How long a server may take to accept the connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -47,6 +48,12 @@ impl Remote {
         &self,
         request: wire::DeliberateRequest,
     ) -> anyhow::Result<wire::DeliberateResponse> {
+        let mut request = tonic::Request::new(request);
+        if let Ok(trace) = telemetry::caller().parse::<AsciiMetadataValue>()
+            && !trace.is_empty()
+        {
+            request.metadata_mut().insert("traceparent", trace);
+        }
         Ok(self.client.clone().deliberate(request).await?.into_inner())
     }
 

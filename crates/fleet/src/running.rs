@@ -10,16 +10,18 @@ use fleet_checks::Suite;
 use fleet_deliberation::{Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
-use fleet_orchestrator::port::{Answers, Clock, EventStore, NoObserver, Observer};
+use fleet_orchestrator::port::{Answers, Clock, EventStore, NoObserver};
 use fleet_orchestrator::{
     Coordinator, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
+use fleet_server::Scrape;
 use fleet_worker::{Parts, Worker};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, DEFAULT_PROFILE, Loaded};
 use crate::model::{self, Chosen};
+use crate::telemetry::Telemetry;
 
 /// How many deliberations are kept in memory.
 const CACHED_MAX: usize = 16_384;
@@ -40,17 +42,23 @@ pub(crate) struct Running {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: JoinSet<(&'static str, anyhow::Result<()>)>,
-    embedded: Embedded,
+    pub(crate) telemetry: Telemetry,
+    embedded: Arc<Embedded>,
 }
 
 impl Running {
     /// Opens the state and starts all parts.
-    pub(crate) async fn start(loaded: &Loaded, chosen: Chosen, scope: Scope) -> anyhow::Result<Running> {
+    pub(crate) async fn start(
+        loaded: &Loaded,
+        chosen: Chosen,
+        telemetry: Telemetry,
+        scope: Scope,
+    ) -> anyhow::Result<Running> {
         let config = &loaded.config;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let embedded = open(loaded, Arc::clone(&clock)).await?;
+        let observer = telemetry.observer();
+        let embedded = Arc::new(open(loaded, Arc::clone(&clock)).await?);
         let stop = CancellationToken::new();
-        let observer: Arc<dyn Observer> = Arc::new(NoObserver);
         let ports = Ports {
             events: Arc::clone(&embedded.events),
             answers: Arc::clone(&embedded.answers),
@@ -114,12 +122,18 @@ impl Running {
             });
         }
         let ticks = Arc::clone(&embedded.ticks);
-        Ok(Running { coordinator, ticks, models: chosen.models, clock, stop, parts, embedded })
+        Ok(Running { coordinator, ticks, models: chosen.models, clock, stop, parts, telemetry, embedded })
     }
 
     /// Says what this process is, to others who would like to work on the same state.
     pub(crate) fn describe(&self, holder: &str) -> anyhow::Result<()> {
         self.embedded.describe(holder).context("writing into the lock file")
+    }
+
+    /// Writes the metrics of this process.
+    pub(crate) fn scrape(&self, in_flight_max: usize) -> Scrape {
+        let embedded = Arc::clone(&self.embedded);
+        self.telemetry.scrape(&self.coordinator, in_flight_max, move || embedded.stats())
     }
 
     /// Waits until a part ends, which none does by itself.
@@ -132,14 +146,15 @@ impl Running {
         }
     }
 
-    /// Stops all parts, gives them a while to end what they have begun, and closes the state.
+    /// Stops all parts, gives them a while to end what they have begun, closes the state and sends the last
+    /// traces.
     pub(crate) async fn stop(mut self, grace: Option<Duration>) {
         self.stop.cancel();
         let ended = async { while self.parts.join_next().await.is_some() {} };
         if tokio::time::timeout(grace.unwrap_or(GRACE), ended).await.is_err() {
             self.parts.shutdown().await;
         }
-        self.embedded.close().await;
+        tokio::join!(self.telemetry.flush(), self.embedded.close());
     }
 }
 

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
+use fleet_orchestrator::port::Clock as _;
 
 pub(crate) use working::Working;
 
@@ -49,15 +50,35 @@ pub(crate) fn in_color() -> bool {
 /// Says something on standard error, unless only what went wrong is to be said.
 pub(crate) fn say(text: impl std::fmt::Display) {
     if !is_quiet() {
-        complain(text);
+        tell("INFO", text);
     }
 }
 
 /// Says on standard error what went wrong. Work goes on where nobody listens, which `eprintln!` would not
 /// allow.
 pub fn complain(text: impl std::fmt::Display) {
+    tell("ERROR", text);
+}
+
+fn tell(level: &str, text: impl std::fmt::Display) {
+    let text = harmless(&text.to_string());
+    let line = match AS_JSON.load(Ordering::Relaxed) {
+        true => {
+            let timestamp = fleet_orchestrator::rfc3339(fleet_embedded::SystemClock.now());
+            serde_json::json!({"timestamp": timestamp, "level": level, "message": text}).to_string()
+        }
+        false => text,
+    };
     // There is nobody left to tell.
-    writeln!(std::io::stderr(), "{}", harmless(&text.to_string())).ok();
+    writeln!(std::io::stderr(), "{line}").ok();
+}
+
+/// Whether what is said is a line of a log that programs read.
+static AS_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From here on, what is said is for programs that read the log.
+pub(crate) fn say_as_json() {
+    AS_JSON.store(true, Ordering::Relaxed);
 }
 
 /// Text as a terminal may have it: nothing that models, servers or other users wrote moves the cursor, or
@@ -95,6 +116,9 @@ pub(crate) async fn conclude(
         let flags: String = flags.collect();
         say(format_args!("left; until its deadline you can go on with: fleet resume {id}{flags}"));
         return Ok(Exit::Left);
+    }
+    if followed.is_ok() {
+        running.telemetry.end_told().await;
     }
     // Nobody waits for models any more.
     running.stop(None).await;

@@ -6,13 +6,14 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate knows of the others: always, and besides in its tests only.
-const ARROWS: [(&str, &[&str], &[&str]); 12] = [
+const ARROWS: [(&str, &[&str], &[&str]); 13] = [
     ("fleet-deliberation", &[], &[]),
     ("fleet-orchestrator", &["fleet-deliberation"], &[]),
     ("fleet-worker", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-checks", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-embedded", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-llm", &["fleet-deliberation", "fleet-orchestrator"], &["fleet-scripted"]),
+    ("fleet-telemetry", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-api", &[], &[]),
     ("fleet-server", &["fleet-api", "fleet-deliberation", "fleet-orchestrator"], &[]),
     (
@@ -25,6 +26,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 12] = [
             "fleet-llm",
             "fleet-orchestrator",
             "fleet-server",
+            "fleet-telemetry",
             "fleet-worker",
         ],
         &["fleet-scripted"],

@@ -5,7 +5,9 @@ use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-use fleet::config::{Config, ConfigError, DEFAULTS, Environment, Flag, Loaded, ModelKind, Origin, Sources};
+use fleet::config::{
+    Config, ConfigError, DEFAULTS, Environment, Flag, Loaded, LogFormat, ModelKind, Origin, Sources,
+};
 use fleet_deliberation::Role;
 use secrecy::ExposeSecret;
 use tempfile::TempDir;
@@ -202,7 +204,7 @@ fn an_unknown_key_is_named_with_its_place_and_what_there_is() {
         ),
         (
             "\n[nats]\nurl = \"x\"",
-            "there is no key nats.url (a.toml:3); the sections are councils, deliberation, model, \
+            "there is no key nats.url (a.toml:3); the sections are councils, deliberation, log, model, \
              profiles, server, simulated, state, worker",
         ),
         ("[nats]", "there is no key nats (a.toml:1); the sections are"),
@@ -375,6 +377,12 @@ fn a_value_out_of_its_bounds_is_named_with_bound_and_place() {
             "[model]\nurl = 'http://me:secret@host'",
             "model.url is \"…\" (a.toml:2); it must begin with http://",
         ),
+        ("[log]\nformat = 'xml'", "log.format is \"xml\" (a.toml:2); it must be \"text\" or \"json\""),
+        (
+            "[log]\nfilter = 'info,fleet_worker=loud,warn'",
+            "log.filter is \"info,fleet_worker=loud,warn\" (a.toml:2); it must be a level such as info, or \
+             directives such as fleet_worker=debug; \"fleet_worker=loud\" is neither",
+        ),
     ] {
         assert!(told(from_file(text)).starts_with(expected), "{text:?}: {}", told(from_file(text)));
     }
@@ -384,6 +392,21 @@ fn a_value_out_of_its_bounds_is_named_with_bound_and_place() {
 fn what_is_not_toml_is_told_with_its_line() {
     let error = told(from_file("[worker]\nslots = \n"));
     assert!(error.starts_with("a.toml is not a configuration file: ") && error.contains("line 2"), "{error}");
+}
+
+#[test]
+fn what_is_logged_can_be_said_in_short_and_the_long_name_counts_more() {
+    let log = |variables: &[(&str, &str)]| {
+        let log = from_environment(variables).unwrap().config.log;
+        (log.format, log.filter)
+    };
+    assert_eq!(log(&[]), (LogFormat::Text, String::new()));
+    let short = [("FLEET_LOG_FORMAT", "json"), ("FLEET_LOG", "warn,fleet_worker=debug")];
+    assert_eq!(log(&short), (LogFormat::Json, "warn,fleet_worker=debug".into()));
+    let both = [("FLEET_LOG", "warn"), ("FLEET__LOG__FILTER", "error")];
+    assert_eq!(log(&both), (LogFormat::Text, "error".into()));
+    let error = told(from_environment(&[("FLEET_LOG", "fleet_llm=loud")]));
+    assert!(error.starts_with("log.filter is \"fleet_llm=loud\" (environment FLEET_LOG)"), "{error}");
 }
 
 #[test]

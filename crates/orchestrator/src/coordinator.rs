@@ -1,12 +1,11 @@
 //! Takes commands, lets the rules decide, stores what they decided.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use fleet_deliberation::{
     AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, Priority, Rejection,
-    Role, Status, Submission, Task, Timestamp,
+    Status, Submission, Task, Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -104,28 +103,6 @@ pub struct Coordinator {
     councils: Arc<Councils>,
     settings: Settings,
     in_flight: InFlight,
-    stats: Mutex<Stats>,
-}
-
-/// What a coordinator has seen since it began.
-#[derive(Debug, Clone, Default)]
-pub struct Stats {
-    /// Deliberations accepted.
-    pub accepted: u64,
-    /// Of these, how many each role had.
-    pub by_role: BTreeMap<Role, u64>,
-    /// Deliberations that ended, whether or not with a verdict.
-    pub ended: u64,
-    /// How long those took together, in milliseconds.
-    pub ended_ms: u64,
-}
-
-impl Stats {
-    /// How long a deliberation took on average, in milliseconds; `None` before the first has ended.
-    #[must_use]
-    pub fn mean_ms(&self) -> Option<f64> {
-        (self.ended > 0).then(|| self.ended_ms as f64 / self.ended as f64)
-    }
 }
 
 impl Coordinator {
@@ -140,8 +117,8 @@ impl Coordinator {
         councils: Arc<Councils>,
         settings: Settings,
     ) -> Coordinator {
-        let (in_flight, stats) = (InFlight::default(), Mutex::default());
-        Coordinator { histories, answers, clock, entropy, observer, councils, settings, in_flight, stats }
+        let in_flight = InFlight::default();
+        Coordinator { histories, answers, clock, entropy, observer, councils, settings, in_flight }
     }
 
     /// The histories behind.
@@ -162,15 +139,6 @@ impl Coordinator {
     /// How many deliberations are under way.
     pub fn in_flight(&self) -> usize {
         self.in_flight.open()
-    }
-
-    /// What this coordinator has seen since it began.
-    pub fn stats(&self) -> Stats {
-        self.stats.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    fn count(&self, count: impl FnOnce(&mut Stats)) {
-        count(&mut self.stats.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     /// The councils there are.
@@ -211,10 +179,6 @@ impl Coordinator {
             Ok(_) => {
                 room.done();
                 self.observer.accepted(&submission);
-                self.count(|stats| {
-                    stats.accepted += 1;
-                    *stats.by_role.entry(submission.role).or_default() += 1;
-                });
                 Ok(Accepted { id, agents })
             }
             // It was submitted before.
@@ -247,15 +211,11 @@ impl Coordinator {
             let going = ends.then(|| self.in_flight.leave());
             match self.histories.commit(Some(&loaded), decision, at).await {
                 Ok(now) => {
-                    if let Some(ended) = &now.state.ended {
+                    if now.state.ended.is_some() {
                         if let Some(going) = going {
                             going.done();
                         }
                         self.observer.ended(&now.state);
-                        self.count(|stats| {
-                            stats.ended += 1;
-                            stats.ended_ms += ended.at.ms_since(now.state.opened.at);
-                        });
                     }
                     return Ok(now);
                 }

@@ -4,6 +4,7 @@ mod answer;
 mod ask;
 mod council_settings;
 pub mod councils;
+mod figures;
 mod status;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use fleet_api::v1::{self as wire};
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::Coordinator;
 use fleet_orchestrator::port::{Clock, LanguageModel};
+use fleet_orchestrator::stats::{Health, Stats};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -30,8 +32,9 @@ pub struct GrpcSettings {
 
 /// The service over a coordinator.
 pub struct Grpc {
-    coordinator: Arc<Coordinator>,
+    pub(crate) coordinator: Arc<Coordinator>,
     model: Arc<dyn LanguageModel>,
+    stats: Arc<Stats>,
     clock: Arc<dyn Clock>,
     settings: GrpcSettings,
     stop: CancellationToken,
@@ -46,16 +49,18 @@ const LIST_MAX: usize = 1000;
 const LIST_DEFAULT: usize = 20;
 
 impl Grpc {
-    /// The service over `coordinator`; `model` says which agents can be reached. When it is told to `stop`, calls that wait answer with what there is.
+    /// The service over `coordinator`; `model` says which agents can be reached, `stats`, which is told what
+    /// happens, has the figures. When it is told to `stop`, calls that wait answer with what there is.
     #[must_use]
     pub fn new(
         coordinator: Arc<Coordinator>,
         model: Arc<dyn LanguageModel>,
+        stats: Arc<Stats>,
         clock: Arc<dyn Clock>,
         settings: GrpcSettings,
         stop: CancellationToken,
     ) -> Grpc {
-        Grpc { coordinator, model, clock, settings, stop, started: Instant::now() }
+        Grpc { coordinator, model, stats, clock, settings, stop, started: Instant::now() }
     }
 }
 
@@ -65,10 +70,11 @@ impl OrchestratorService for Grpc {
         &self,
         request: Request<wire::DeliberateRequest>,
     ) -> Result<Response<wire::DeliberateResponse>, Status> {
-        let time_left = ask::time_left(request.metadata());
+        let (time_left, trace) = (ask::time_left(request.metadata()), ask::trace(request.metadata()));
         let request = request.into_inner();
         let wait = request.wait.unwrap_or(self.settings.wait_by_default);
-        let accepted = self.coordinator.submit(ask::submission(request)?).await.map_err(status)?;
+        let submission = fleet_orchestrator::Request { trace, ..ask::submission(request)? };
+        let accepted = self.coordinator.submit(submission).await.map_err(status)?;
         if !wait {
             return Ok(Response::new(answer::submitted(&accepted, self.clock.now())));
         }
@@ -133,21 +139,19 @@ impl OrchestratorService for Grpc {
         request: Request<wire::GetStatusRequest>,
     ) -> Result<Response<wire::GetStatusResponse>, Status> {
         let include_stats = request.into_inner().include_stats;
-        let readable = self.coordinator.histories().store().end().await;
-        let status = match readable {
-            Err(_) => "unhealthy",
-            Ok(_) if self.coordinator.in_flight() >= self.settings.in_flight_max => "degraded",
-            Ok(_) => "healthy",
-        };
-        let stats = match include_stats && status != "unhealthy" {
-            true => {
-                let at_work = self.coordinator.at_work().await.map_err(self::status::status)?;
-                Some(answer::stats(&self.coordinator.stats(), at_work.roles()))
-            }
+        let (coordinator, limit) = (&*self.coordinator, self.settings.in_flight_max);
+        let health = figures::health(coordinator, &self.stats, self.clock.now(), limit).await;
+        let stats = match include_stats {
+            // Where the log cannot be read, the status says so; there are no figures of councils then.
+            true => match figures::totals(coordinator, &self.stats.totals()).await {
+                Ok(stats) => Some(stats),
+                Err(_) if health == Health::Unhealthy => None,
+                Err(error) => return Err(status(error)),
+            },
             false => None,
         };
         let uptime_seconds = i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX);
-        Ok(Response::new(wire::GetStatusResponse { status: status.into(), uptime_seconds, stats }))
+        Ok(Response::new(wire::GetStatusResponse { status: health.as_str().into(), uptime_seconds, stats }))
     }
 
     async fn orchestrate(
@@ -217,9 +221,14 @@ impl OrchestratorService for Grpc {
 
     async fn get_metrics(
         &self,
-        _: Request<wire::GetMetricsRequest>,
+        request: Request<wire::GetMetricsRequest>,
     ) -> Result<Response<wire::GetMetricsResponse>, Status> {
-        Err(not_yet("metrics are not served yet; GetStatus with include_stats has totals"))
+        let (wanted, since) = figures::wanted(request.get_ref(), self.clock.now())?;
+        let lately = self.stats.lately(since);
+        let metrics =
+            figures::metrics(&self.coordinator, &|profile| self.model.reachable(profile), wanted, &lately)
+                .await;
+        Ok(Response::new(metrics.map_err(status)?))
     }
 }
 

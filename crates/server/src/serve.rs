@@ -1,16 +1,19 @@
-//! The gRPC server: the service, its health, and its reflection.
+//! The server: gRPC with its health and reflection, and the pages beside it.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use fleet_api::FILE_DESCRIPTOR_SET;
 use fleet_api::v1::orchestrator_service_server::OrchestratorServiceServer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 use tonic::transport::Server;
 use tonic::transport::server::TcpIncoming;
 
 use crate::Grpc;
+use crate::http::{self, Scrape};
 
 /// How long health says "not serving" before new calls are refused, so that whoever balances the load
 /// can turn elsewhere.
@@ -19,13 +22,14 @@ const NOTICE: Duration = Duration::from_millis(200);
 /// How long calls may take to end after that.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// The server on `listener`, to be awaited until `stop`. It first says that it is not serving, then
+/// The server on `listener`, to be awaited until `stop`; `scrape` writes the metrics it shows. It first says that it is not serving, then
 /// refuses new connections, then ends the calls it has.
 ///
 /// # Errors
 /// The descriptors of the protos cannot be read.
 pub fn serve(
     grpc: Grpc,
+    scrape: Scrape,
     listener: TcpListener,
     message_bytes_max: usize,
     stop: CancellationToken,
@@ -37,10 +41,16 @@ pub fn serve(
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
     };
     let (reflection, reflection_alpha) = (reflect().build_v1()?, reflect().build_v1alpha()?);
+    let coordinator = Arc::clone(&grpc.coordinator);
     let service = OrchestratorServiceServer::new(grpc)
         .max_decoding_message_size(message_bytes_max)
         // What was accepted in parts may be more as a whole.
         .max_encoding_message_size(usize::MAX);
+    let routes = Routes::new(health_service)
+        .add_service(reflection)
+        .add_service(reflection_alpha)
+        .add_service(service);
+    let routes = http::beside(routes, scrape, coordinator, stop.clone());
     Ok(async move {
         health.set_serving::<OrchestratorServiceServer<Grpc>>().await;
         let drain = async {
@@ -53,10 +63,8 @@ pub fn serve(
         // here, for the server's own option counts only where it makes the listener itself.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let served = Server::builder()
-            .add_service(health_service)
-            .add_service(reflection)
-            .add_service(reflection_alpha)
-            .add_service(service)
+            .accept_http1(true)
+            .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, drain);
         // A stream that a client holds open, such as one of health, must not keep the server.
         let patience = async {

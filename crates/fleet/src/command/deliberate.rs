@@ -14,7 +14,8 @@ use crate::config::Loaded;
 use crate::remote::Remote;
 use crate::running::Running;
 use crate::show::{self, follow};
-use crate::{Exit, Problem, model};
+use crate::telemetry::Telemetry;
+use crate::{Exit, Problem, model, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, asked: Deliberate) -> anyhow::Result<Exit> {
     let description = description(&asked)?;
@@ -31,10 +32,10 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     };
     let id =
         DeliberationId::new(&id).map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
-    let world = model::World::new();
-    let chosen = model::choose(loaded, world, None).await?;
+    let telemetry = Telemetry::start()?;
+    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), None).await?;
     let label = chosen.label.clone();
-    let mut running = Running::start(loaded, chosen, Scope::Only(id.clone())).await?;
+    let mut running = Running::start(loaded, chosen, telemetry, Scope::Only(id.clone())).await?;
     let request = fleet_orchestrator::Request {
         id: Some(id.clone()),
         task: Task {
@@ -50,7 +51,7 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
         submitter: "cli".into(),
         priority: asked.priority.map(priority),
-        trace: String::new(),
+        trace: telemetry::caller(),
     };
     let signals = follow::Signals::listen()?;
     let submitted = running.coordinator.submit(request).await;

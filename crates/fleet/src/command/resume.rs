@@ -8,6 +8,7 @@ use crate::cli::Resume;
 use crate::config::Loaded;
 use crate::running::{self, Running};
 use crate::show::{self, follow, parse_id};
+use crate::telemetry::Telemetry;
 use crate::{Exit, Problem, model, state};
 
 pub(super) async fn run(loaded: &Loaded, asked: Resume) -> anyhow::Result<Exit> {
@@ -17,9 +18,10 @@ pub(super) async fn run(loaded: &Loaded, asked: Resume) -> anyhow::Result<Exit> 
         return Err(Problem::new(Exit::Busy, message).into());
     }
     let recorded = model_of(loaded, &id).await?;
-    let chosen = model::choose(loaded, model::World::new(), Some(&recorded)).await?;
+    let telemetry = Telemetry::start()?;
+    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), Some(&recorded)).await?;
     let label = chosen.label.clone();
-    let mut running = Running::start(loaded, chosen, Scope::Only(id.clone())).await?;
+    let mut running = Running::start(loaded, chosen, telemetry, Scope::Only(id.clone())).await?;
     let signals = follow::Signals::listen()?;
     show::introduce(&id, &label);
     let outcome = follow::here(&mut running, &id, signals).await;

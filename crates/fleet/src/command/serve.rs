@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::Loaded;
 use crate::running::Running;
 use crate::show::say;
+use crate::telemetry::Telemetry;
 use crate::{Exit, Problem, model, state};
 
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
@@ -23,9 +24,10 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
         Problem::new(Exit::Unavailable, message)
     })?;
     let address = listener.local_addr().context("asking for the address")?;
-    let chosen = model::choose(loaded, model::World::new(), None).await?;
+    let telemetry = Telemetry::start()?;
+    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), None).await?;
     let label = chosen.label.clone();
-    let mut running = Running::start(loaded, chosen, Scope::All).await?;
+    let mut running = Running::start(loaded, chosen, telemetry, Scope::All).await?;
     running.describe(&state::serving(address))?;
 
     let settings = GrpcSettings {
@@ -35,12 +37,14 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     let grpc = Grpc::new(
         Arc::clone(&running.coordinator),
         Arc::clone(&running.models) as _,
+        Arc::clone(&running.telemetry.stats),
         Arc::clone(&running.clock),
         settings,
         running.stop.clone(),
     );
     let stop = running.stop.child_token();
-    let server = fleet_server::serve(grpc, listener, config.server.message_bytes_max, stop.clone())
+    let scrape = running.scrape(config.server.in_flight_max);
+    let server = fleet_server::serve(grpc, scrape, listener, config.server.message_bytes_max, stop.clone())
         .context("preparing reflection")?;
     running.parts.spawn(async move { ("the gRPC server", server.await.map_err(Into::into)) });
     let open = running.coordinator.in_flight();

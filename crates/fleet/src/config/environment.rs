@@ -44,6 +44,9 @@ impl Environment {
             ("VLLM_MODEL", "model.name"),
             ("DELIBERATION_TIMEOUT", "deliberation.timeout_s"),
             ("DELIBERATION_CLEANUP", "state.results_served_s"),
+            // Not of earlier days, but short.
+            ("FLEET_LOG", "log.filter"),
+            ("FLEET_LOG_FORMAT", "log.format"),
         ] {
             if let Some(text) = self.get(name) {
                 say(name, key, text.to_owned());

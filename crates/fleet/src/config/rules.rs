@@ -7,6 +7,7 @@ use fleet_deliberation::{
     AGENTS_MAX, BASE_URL_BOUND, ROUNDS_MAX, Role, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN, check_parameters,
     is_base_url,
 };
+use tracing_subscriber::EnvFilter;
 
 use super::key::{Key, canonical};
 use super::profiles;
@@ -146,17 +147,35 @@ fn broken(setting: &Setting) -> Option<String> {
 }
 
 fn broken_text(key: &str, value: &str) -> Option<String> {
+    if key == "log.filter" {
+        let bad = bad_directive(value)?;
+        return Some(format!(
+            "be a level such as info, or directives such as fleet_worker=debug; {bad:?} is neither"
+        ));
+    }
     let right = match key {
         "server.listen" => value.parse::<SocketAddr>().is_ok(),
         "model.kind" => ["auto", "openai", "simulated"].contains(&value),
+        "log.format" => ["text", "json"].contains(&value),
         _ => true,
     };
     let bound = match key {
         "server.listen" => "be an IP address and a port, such as 127.0.0.1:50055 or [::]:50055",
         "model.kind" => "be \"auto\", \"openai\" or \"simulated\"",
+        "log.format" => "be \"text\" or \"json\"",
         _ => return None,
     };
     (!right).then(|| bound.to_owned())
+}
+
+/// The first part of a filter of logs that is none.
+fn bad_directive(filter: &str) -> Option<&str> {
+    // The whole may be right though its parts are not: fields of a span may hold commas.
+    if filter.is_empty() || EnvFilter::try_new(filter).is_ok() {
+        return None;
+    }
+    let bad = filter.split(',').find(|part| EnvFilter::try_new(part).is_err());
+    Some(bad.unwrap_or(filter).trim())
 }
 
 fn out_of_bounds(setting: &Setting, bound: String) -> ConfigError {

@@ -57,6 +57,7 @@ async fn it_submits_polls_and_asks_what_there_is() {
     assert_eq!(saw["councils"].as_object().unwrap().len(), 5);
     assert_eq!(saw["councils"]["QA"], json!(["agent-qa-001", "agent-qa-002", "agent-qa-003"]));
     assert_eq!((&saw["status"], &saw["role_counts"]), (&"healthy".into(), &json!({"DEV": 1})));
+    assert_eq!(saw["health"]["DEV"], "healthy");
     assert_eq!(saw["unknown"]["code"], "NOT_FOUND");
     assert_eq!(saw["empty"]["code"], "INVALID_ARGUMENT");
     assert!(saw["empty"]["details"].as_str().unwrap().contains("task_description"), "{saw}");

@@ -312,7 +312,6 @@ async fn what_is_not_served_yet_says_so_in_a_sentence() {
         calls.process_planning_event(wire::PlanningEventRequest::default()).await.unwrap_err(),
         calls.derive_subtasks(wire::DeriveSubtasksRequest::default()).await.unwrap_err(),
         calls.get_task_context(wire::GetTaskContextRequest::default()).await.unwrap_err(),
-        calls.get_metrics(wire::GetMetricsRequest::default()).await.unwrap_err(),
     ];
     for refusal in refusals {
         assert_eq!(refusal.code(), Code::Unimplemented, "{refusal}");

@@ -1,6 +1,8 @@
 //! What the tests have in common: a place to work in, processes that end with the test, waiting for things.
 
 mod client;
+mod collector;
+mod http;
 #[path = "../../../llm/tests/support/llama.rs"]
 mod llama;
 mod model;
@@ -14,7 +16,9 @@ use std::future::Future;
 use std::time::{Duration, Instant};
 
 pub(crate) use client::{Client, deliberate, field_of, reflected, retry_of, service_of};
+pub(crate) use collector::{Collector, attribute};
 pub(crate) use fleet_scripted::Scripted;
+pub(crate) use http::{Page, ask, get, series};
 pub(crate) use llama::Llama;
 pub(crate) use model::{HELD, answers, council, held, kind_of, refuses};
 pub(crate) use parts::{root, tool};

@@ -6,7 +6,7 @@ use fleet_api::v1 as wire;
 use fleet_deliberation::{
     CheckKind, CheckOutcome, CheckReport, Deliberation, Fault, Phase, Status, Timestamp,
 };
-use fleet_orchestrator::{Accepted, ResultView, Stats, View, announcement};
+use fleet_orchestrator::{Accepted, ResultView, View, announcement};
 
 /// The most characters of a description in a listing.
 const SHORT_CHARS_MAX: usize = 120;
@@ -78,16 +78,6 @@ pub(crate) fn info(state: &Deliberation) -> wire::DeliberationInfo {
         task_description: state.submission().task.description.chars().take(SHORT_CHARS_MAX).collect(),
         winner_id: state.winner().map(ToString::to_string).unwrap_or_default(),
         error_type: announcement::error_type(state).unwrap_or_default().into(),
-    }
-}
-
-pub(crate) fn stats(stats: &Stats, active_councils: usize) -> wire::OrchestratorStats {
-    wire::OrchestratorStats {
-        total_deliberations: signed(stats.accepted),
-        total_orchestrations: 0,
-        avg_deliberation_time_ms: stats.mean_ms().unwrap_or(0.0),
-        active_councils: i64::try_from(active_councils).unwrap_or(i64::MAX),
-        role_counts: stats.by_role.iter().map(|(role, n)| (role.to_string(), signed(*n))).collect(),
     }
 }
 
@@ -189,6 +179,6 @@ fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
     wire::CheckSuite { policy, lint, dryrun, additional_checks: Vec::new(), all_passed }
 }
 
-fn signed(n: u64) -> i64 {
+pub(crate) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }

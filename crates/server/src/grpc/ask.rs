@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{AGENTS_MAX, DeliberationId, Priority, ROUNDS_MAX, TIMEOUT_MS_MAX, Task};
-use fleet_orchestrator::Filter;
+use fleet_orchestrator::{Filter, TraceContext};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
@@ -120,6 +120,15 @@ pub(crate) fn time_left(metadata: &MetadataMap) -> Option<Duration> {
     })
 }
 
+/// The trace the caller is in, from the header `traceparent`; empty where there is none. One that cannot be
+/// read, or that is there twice, is ignored, as W3C Trace Context wants it.
+pub(crate) fn trace(metadata: &MetadataMap) -> String {
+    let mut headers = metadata.get_all("traceparent").iter();
+    let (Some(header), None) = (headers.next(), headers.next()) else { return String::new() };
+    let context = header.to_str().ok().and_then(|header| header.parse::<TraceContext>().ok());
+    context.map(|context| context.to_string()).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,6 +151,24 @@ mod tests {
             assert_eq!(left(nonsense), None, "{nonsense:?}");
         }
         assert_eq!(time_left(&MetadataMap::new()), None);
+    }
+
+    #[test]
+    fn a_trace_is_taken_in_and_a_malformed_one_ignored() {
+        let trace = |headers: &[&'static str]| {
+            let mut metadata = MetadataMap::new();
+            for header in headers {
+                metadata.append("traceparent", tonic::metadata::MetadataValue::from_static(header));
+            }
+            trace(&metadata)
+        };
+        const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00";
+        assert_eq!(trace(&[PARENT]), PARENT);
+        let later = trace(&["01-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-00-more"]);
+        assert_eq!(later, PARENT, "a later version is read as this one");
+        assert_eq!(trace(&[]), "");
+        assert_eq!(trace(&[PARENT, PARENT]), "", "which of them would it be?");
+        assert_eq!(trace(&["00-xyz-00f067aa0ba902b7-00"]), "");
     }
 
     #[test]

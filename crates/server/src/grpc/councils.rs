@@ -17,7 +17,7 @@ const AGENTS_DEFAULT: u32 = 3;
 const CONCURRENT_MAX: usize = 100_000;
 
 /// Whether a server that speaks for a profile can be reached.
-pub type Reachable<'a> = &'a dyn Fn(&Profile) -> bool;
+pub type Reachable<'a> = &'a (dyn Fn(&Profile) -> bool + Sync);
 
 /// Makes a council.
 pub async fn create(

@@ -162,6 +162,13 @@ impl Drop for Heard {
     }
 }
 
+/// What a line of a log for programs says, or the line.
+fn spoken(line: &str) -> String {
+    let json: Option<serde_json::Value> = serde_json::from_str(line).ok();
+    let message = json.as_ref().and_then(|json| json["message"].as_str());
+    message.unwrap_or(line).to_owned()
+}
+
 /// A server that serves; killed when it goes out of scope.
 pub(crate) struct Server {
     pub(crate) running: Running,
@@ -176,9 +183,10 @@ impl Server {
             let ended = running.child.try_wait().unwrap();
             assert!(ended.is_none(), "the server ended: {said}");
             // The line that follows it shows that the address is there whole.
-            let line = said.lines().find(|line| line.contains("serves gRPC on ")).map(str::to_owned);
-            let whole = said.contains("\nmodel: ");
-            let address = line.filter(|_| whole).and_then(|l| Some(l.rsplit_once(' ')?.1.to_owned()));
+            let lines = || said.lines().map(spoken);
+            let whole = lines().any(|line| line.starts_with("model: "));
+            let line = lines().filter(|_| whole).find(|line| line.contains("serves gRPC on "));
+            let address = line.and_then(|line| Some(line.rsplit_once(' ')?.1.to_owned()));
             std::future::ready(address)
         })
         .await;
