@@ -77,7 +77,7 @@ async fn a_server_that_is_gone_is_down_and_one_that_is_silent_soon_is() {
     assert_eq!(seen(&models_gone).await.condition, Condition::Down);
     let server_at = answering().await;
     let proxy = Proxy::start(server_at.port(), Fault::Stall { after: 0 }).await.unwrap();
-    let limits = Limits { total_ms: 100, ..Limits::default() };
+    let limits = Limits { total_ms: 500, ..Limits::default() };
     let silent = models([ServerSettings { limits, ..server(&proxy.url()) }]);
     server_at.set_health(Reply::silence());
     assert_eq!(seen(&silent).await.condition, Condition::Unknown, "it may only be busy");

@@ -12,7 +12,7 @@ use support::world::{Notes, models_told, profile, server, settings, status};
 use support::{closed_url, request};
 
 /// Long enough for an idle server to answer, in most cases.
-const HEDGE_AFTER_MS: u64 = 150;
+const HEDGE_AFTER_MS: u64 = 400;
 
 /// Two servers of which the one that is called first answers with `first`, the other with `second`.
 struct Pair {
@@ -84,7 +84,7 @@ async fn the_second_call_answers_for_a_slow_one_which_is_given_up() {
 
 #[tokio::test]
 async fn a_call_that_has_begun_its_answer_is_not_hedged() {
-    let pair = Pair::new(|call| Reply::answer(call, "slowly but surely", 6).between_ms(60), quick).await;
+    let pair = Pair::new(|call| Reply::answer(call, "slowly but surely", 6).between_ms(100), quick).await;
     assert_eq!(pair.ask().await.unwrap(), "slowly but surely");
     assert_eq!((pair.calls(), status(&pair.models).hedges), (1, 0));
 }

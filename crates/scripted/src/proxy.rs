@@ -202,6 +202,10 @@ async fn spoil(
         Fault::None | Fault::Delay { .. } | Fault::Refuse => usize::MAX,
     };
     let mut buffer = vec![0; 16 << 10];
+    if left == 0 {
+        // The request has come through by the time there is a reply that could be spoilt.
+        let _ = from.read(&mut buffer).await?;
+    }
     while left > 0 {
         let room = buffer.len().min(left);
         let read = from.read(&mut buffer[..room]).await?;
