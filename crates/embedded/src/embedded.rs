@@ -21,7 +21,7 @@ use crate::recent::Recent;
 use crate::stats::Counters;
 use crate::write::{WRITES_MAX, Writes};
 use crate::writer::{Shared, Writer};
-use crate::{OpenError, StateLock, Stats, SystemEntropy, Ticks, connection, schema};
+use crate::{OpenError, StateLock, Stats, SystemEntropy, Ticks, connection, restore, schema};
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -67,6 +67,9 @@ impl Embedded {
         let io = |error| OpenError::io(&path, error);
 
         let lock = Arc::new(StateLock::take(dir)?);
+        if let Some(before) = restore::complete(dir).map_err(|error| OpenError::io(dir, error))? {
+            tracing::warn!(before = %before.display(), "a restore that was interrupted is complete now");
+        }
         let mut ledger = Ledger::open(connection::writer(dir, settings.pages_max)?).map_err(sqlite)?;
         let attempts = Attempts::stored(ledger.attempts().map_err(sqlite)?);
         let shared = Arc::new(shared(ledger.given(), attempts));

@@ -7,6 +7,7 @@
 mod announcements;
 mod answers;
 mod attempts;
+mod backup;
 mod checkpoint;
 mod clock;
 mod connection;
@@ -25,16 +26,19 @@ mod queries;
 mod queue;
 mod reader;
 mod recent;
+mod restore;
 mod schema;
 mod stats;
 mod ticks;
 mod write;
 mod writer;
 
+pub use backup::{BackupError, Contents, Step, Watch, back_up};
 pub use clock::SystemClock;
 pub use embedded::{Embedded, ReadOnly, Settings};
 pub use entropy::SystemEntropy;
 pub use error::OpenError;
 pub use lock::{StateLock, held_by};
+pub use restore::{RestoreError, Restored, restore};
 pub use stats::Stats;
 pub use ticks::{TICKS_MAX, Ticks};

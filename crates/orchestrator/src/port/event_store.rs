@@ -13,7 +13,8 @@ use super::StoreError;
 pub struct HistoryId(Box<str>);
 
 impl HistoryId {
-    const DELIBERATION: &str = "deliberation:";
+    /// What the names of the histories of deliberations begin with.
+    pub const DELIBERATION: &str = "deliberation:";
 
     /// The history of a deliberation.
     #[must_use]
