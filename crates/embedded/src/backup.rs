@@ -204,7 +204,8 @@ pub(crate) fn check(path: &Path, watch: &Watch) -> Result<Contents, CheckError> 
 
 /// How many deliberations there are, and how many of them have not ended.
 pub(crate) fn deliberations(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
-    let sql = "SELECT count(*), count(*) FILTER (WHERE ended_at IS NULL) FROM histories WHERE id GLOB ?1 || '*'";
+    let sql =
+        "SELECT count(*), count(*) FILTER (WHERE ended_at IS NULL) FROM histories WHERE id GLOB ?1 || '*'";
     connection.query_row(sql, [HistoryId::DELIBERATION], |row| Ok((unsigned(row, 0)?, unsigned(row, 1)?)))
 }
 

@@ -1,7 +1,7 @@
 //! All of it together.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -127,6 +127,12 @@ impl Embedded {
         self.shared.counters.stats()
     }
 
+    /// Whether the last commit failed, because there was no room or the disk did not do it.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.shared.failing.load(Ordering::Relaxed)
+    }
+
     /// Does all writes handed over so far, takes the log over into the file, and closes it. Later writes
     /// are refused. Others may open the state once this instance is dropped.
     pub async fn close(&self) {
@@ -176,6 +182,7 @@ fn shared(given: Given, attempts: Attempts) -> Shared {
         attempts,
         asleep: AtomicBool::new(false),
         published: AtomicU64::new(given.published),
+        failing: AtomicBool::new(false),
         counters: Counters::default(),
     }
 }

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use fleet_deliberation::Answer;
+use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{Recorded, StoreError, Stored};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -40,6 +41,8 @@ pub(crate) struct Shared {
     /// Whether the writer sleeps until it is woken, so that it would not notice attempts by itself.
     pub(crate) asleep: AtomicBool,
     pub(crate) published: AtomicU64,
+    /// Whether the last commit failed, because there was no room or the disk did not do it.
+    pub(crate) failing: AtomicBool,
     pub(crate) counters: Counters,
 }
 
@@ -110,6 +113,7 @@ impl Writer {
         }
         let result = self.ledger.transact(&batch, &attempts);
         self.shared.attempts.settle(attempts, result.is_ok());
+        self.note(result.as_ref().err());
         match result {
             Ok(committed) => self.settle(batch, committed),
             Err(error) if !alone && concerns_one(&error) => self.commit_apart(batch),
@@ -119,9 +123,28 @@ impl Writer {
 
     /// Commits without the attempts, for which nobody waits.
     fn commit_apart(&mut self, batch: Vec<Write>) {
-        match self.ledger.transact(&batch, &[]) {
+        let result = self.ledger.transact(&batch, &[]);
+        self.note(result.as_ref().err());
+        match result {
             Ok(committed) => self.settle(batch, committed),
             Err(error) => self.split(batch, &error),
+        }
+    }
+
+    /// Says in the log when commits begin to fail, and when they work again.
+    fn note(&mut self, error: Option<&rusqlite::Error>) {
+        let failed = self.shared.failing.swap(error.is_some(), Ordering::Relaxed);
+        let file = self.ledger.connection().path().unwrap_or_default();
+        match error {
+            Some(error) if !failed => {
+                tracing::error!(
+                    file,
+                    error = chain(&store_error(error)),
+                    "cannot be written; make room, or mend its disk"
+                );
+            }
+            None if failed => tracing::info!(file, "can be written again"),
+            _ => {}
         }
     }
 
@@ -201,7 +224,8 @@ fn answer(write: Write, applied: Applied) {
         (
             Write::ForgetHistory { done, .. }
             | Write::ForgetAnswers { done, .. }
-            | Write::Publish { done, .. },
+            | Write::Publish { done, .. }
+            | Write::Probe { done },
             _,
         ) => _ = done.send(Ok(())),
         // Nobody waits, or `done` is dropped and says that we are closed: a bug, but not theirs.

@@ -362,8 +362,12 @@ async fn a_restore_that_was_decided_is_carried_out_by_whoever_comes_next() {
     let file = place.path().join("backup.db");
     back_up(new.path(), &file, false, &unwatched()).unwrap();
     // What is there after each of its steps.
-    let moved: [&[&str]; 4] =
-        [&[], &["fleet.db-wal"], &["fleet.db-wal", "fleet.db-shm"], &["fleet.db-wal", "fleet.db-shm", "fleet.db"]];
+    let moved: [&[&str]; 4] = [
+        &[],
+        &["fleet.db-wal"],
+        &["fleet.db-wal", "fleet.db-shm"],
+        &["fleet.db-wal", "fleet.db-shm", "fleet.db"],
+    ];
     for (nth, moved) in moved.into_iter().enumerate() {
         for placed in [false, true] {
             let old = state(&["a", "b"]).await;

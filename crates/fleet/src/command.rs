@@ -1,9 +1,11 @@
 //! The subcommands, one file each.
 
+mod backup;
 mod cancel;
 mod config;
 mod deliberate;
 mod list;
+mod restore;
 mod result;
 mod resume;
 mod serve;
@@ -45,6 +47,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Cancel(cancel) => cancel::run(&loaded, cancel).await,
             Command::List(list) => list::run(&loaded, list).await,
             Command::Config(_) => config::run(&loaded),
+            Command::Backup(backup) => backup::run(&loaded, backup).await,
+            Command::Restore(restore) => restore::run(&loaded, restore).await,
         }
     });
     // Whoever leaves at once does not wait for what still reads or writes.

@@ -1,10 +1,12 @@
 //! What people and programs are shown: progress on standard error, results on standard output.
 
+pub(crate) mod copying;
 pub(crate) mod follow;
 mod lanes;
 mod verdict;
 
 use std::io::{ErrorKind, Write as _};
+use std::time::Duration;
 
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
@@ -65,8 +67,8 @@ pub(crate) async fn conclude(
         say(format_args!("left; until its deadline you can go on with: fleet resume {id}{flags}"));
         return Ok(Exit::Left);
     }
-    // Nobody waits for models any more.
-    running.stop(None).await;
+    // Nobody waits for models any more; what cannot be recorded is not waited for either.
+    running.stop(followed.is_err().then_some(Duration::ZERO)).await;
     match followed? {
         Some(outcome) => self::outcome(&outcome, label, json),
         None => Ok(Exit::Left),

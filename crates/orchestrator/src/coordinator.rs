@@ -10,6 +10,7 @@ use fleet_deliberation::{
 };
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::histories::{Histories, Loaded};
 use crate::in_flight::{InFlight, Move};
@@ -19,6 +20,9 @@ use crate::{Councils, HandleError, chain, rfc3339};
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
+
+/// When whoever was refused may come back, in milliseconds.
+const RETRY_MS: u64 = 1_000;
 
 /// What the coordinator goes by where a request does not say.
 #[derive(Debug, Clone)]
@@ -79,6 +83,7 @@ pub struct Coordinator {
     settings: Settings,
     in_flight: InFlight,
     stats: Mutex<Stats>,
+    closing: CancellationToken,
 }
 
 /// What a coordinator has seen since it began.
@@ -114,7 +119,19 @@ impl Coordinator {
         settings: Settings,
     ) -> Coordinator {
         let (in_flight, stats) = (InFlight::default(), Mutex::default());
-        Coordinator { histories, answers, clock, entropy, councils, settings, in_flight, stats }
+        let closing = CancellationToken::new();
+        Coordinator { histories, answers, clock, entropy, councils, settings, in_flight, stats, closing }
+    }
+
+    /// Opens nothing further from here on. What comes of what was begun is still taken in.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Cancelled once nothing further is opened. Work that is not begun is not to be begun then, and not to
+    /// run out of time.
+    pub fn closing(&self) -> &CancellationToken {
+        &self.closing
     }
 
     /// The histories behind.
@@ -162,10 +179,10 @@ impl Coordinator {
         }
         let room = match self.room() {
             Ok(room) => room,
-            // What was accepted before is accepted again, however many are under way.
-            Err(busy) => match self.histories.load(&id).await? {
+            // What was accepted before is accepted again, whatever keeps others out.
+            Err(refusal) => match self.histories.load(&id).await? {
                 Some(known) => return self.submitted_again(&known, submission),
-                None => return Err(busy),
+                None => return Err(refusal),
             },
         };
         let agents = submission.members.iter().map(|member| member.agent.clone()).collect();
@@ -356,7 +373,10 @@ impl Coordinator {
 
     /// A place among those under way, given back unless it is done.
     fn room(&self) -> Result<Move<'_>, HandleError> {
+        if self.closing.is_cancelled() {
+            return Err(HandleError::Closing { retry_after_ms: RETRY_MS });
+        }
         let limit = self.settings.in_flight_max;
-        self.in_flight.enter(limit).ok_or(HandleError::Busy { limit, retry_after_ms: 1000 })
+        self.in_flight.enter(limit).ok_or(HandleError::Busy { limit, retry_after_ms: RETRY_MS })
     }
 }

@@ -11,7 +11,7 @@ use fleet_api::v1::orchestrator_service_server::OrchestratorService;
 use fleet_api::v1::{self as wire};
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::Coordinator;
-use fleet_orchestrator::port::Clock;
+use fleet_orchestrator::port::{Clock, StoreError};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -37,6 +37,8 @@ pub struct Grpc {
 
 /// How much of the caller's time is kept for the way back when it waits for a verdict.
 const WAY_BACK: Duration = Duration::from_millis(100);
+/// How long the store may take to show that it can be written.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 /// The most deliberations that are listed at once.
 const LIST_MAX: usize = 1000;
 /// How many are listed when nobody says how many.
@@ -52,6 +54,24 @@ impl Grpc {
         stop: CancellationToken,
     ) -> Grpc {
         Grpc { coordinator, clock, settings, stop, started: Instant::now() }
+    }
+
+    /// Cancelled once nothing further is taken.
+    pub(crate) fn closing(&self) -> CancellationToken {
+        self.coordinator.closing().clone()
+    }
+
+    /// "degraded" is a server that answers and takes nothing new at the moment.
+    async fn condition(&self) -> &'static str {
+        let taken = self.coordinator.in_flight() >= self.settings.in_flight_max;
+        match tokio::time::timeout(STORE_PATIENCE, self.coordinator.histories().store().writable()).await {
+            Ok(Ok(())) if taken || self.coordinator.closing().is_cancelled() => "degraded",
+            Ok(Ok(())) => "healthy",
+            Ok(Err(StoreError::Full)) => "degraded",
+            Ok(Err(StoreError::Conflict | StoreError::Unavailable(_) | StoreError::Corrupt(..))) | Err(_) => {
+                "unhealthy"
+            }
+        }
     }
 }
 
@@ -135,12 +155,7 @@ impl OrchestratorService for Grpc {
         request: Request<wire::GetStatusRequest>,
     ) -> Result<Response<wire::GetStatusResponse>, Status> {
         let include_stats = request.into_inner().include_stats;
-        let readable = self.coordinator.histories().store().end().await;
-        let status = match readable {
-            Err(_) => "unhealthy",
-            Ok(_) if self.coordinator.in_flight() >= self.settings.in_flight_max => "degraded",
-            Ok(_) => "healthy",
-        };
+        let status = self.condition().await;
         let stats = match include_stats && status != "unhealthy" {
             true => {
                 let busy = self.coordinator.busy().await.map_err(self::status::status)?;

@@ -5,8 +5,8 @@ use std::io::Read as _;
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
 use fleet_deliberation::{DeliberationId, Task};
-use fleet_orchestrator::Scope;
 use fleet_orchestrator::port::Entropy as _;
+use fleet_orchestrator::{HandleError, Scope};
 
 use crate::cli::Deliberate;
 use crate::config::Loaded;
@@ -52,8 +52,10 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     let signals = follow::Signals::listen()?;
     let submitted = running.coordinator.submit(request).await;
     if let Err(error) = submitted {
+        let writing = running.writing();
         running.stop(None).await;
-        return Err(error.into());
+        let of_the_store = matches!(error, HandleError::Store(_));
+        return Err(if of_the_store { anyhow::Error::from(error).context(writing) } else { error.into() });
     }
     show::introduce(&id, &label);
     let outcome = follow::here(&mut running, &id, signals).await;
