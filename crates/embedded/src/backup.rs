@@ -15,10 +15,10 @@ use fleet_orchestrator::port::{HistoryId, Source};
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
-use crate::error::{Nonsense, is_full};
+use crate::error::{Nonsense, is_full, said};
 use crate::number::unsigned;
 use crate::schema::{self, State};
-use crate::{OpenError, connection, directory, lock, restore};
+use crate::{OpenError, connection, directory, lock, restore, room};
 
 /// Steps of SQLite's machine between two looks at how far it has come: some hundred rows.
 const STEPS: i32 = 1_000;
@@ -109,7 +109,7 @@ fn is_of_the_state(dir: &Path, target: &Path) -> bool {
     let inside = target.parent().is_some_and(|parent| identity(parent) == identity(dir));
     let file = Path::new(schema::FILE);
     let of_the_file = ["", schema::LOG, schema::LOG_INDEX].map(|suffix| schema::beside(file, suffix));
-    let others = [lock::FILE, restore::STAGED, restore::PREPARED].map(PathBuf::from);
+    let others = [lock::FILE, room::FILE, restore::STAGED, restore::PREPARED].map(PathBuf::from);
     let name = target.file_name().map(PathBuf::from);
     inside && name.is_some_and(|name| of_the_file.contains(&name) || others.contains(&name))
 }
@@ -141,12 +141,13 @@ fn write_error(file: &Path, error: rusqlite::Error) -> BackupError {
         SQLITE_IOERR_CLOSE, SQLITE_IOERR_DELETE, SQLITE_IOERR_DIR_FSYNC, SQLITE_IOERR_FSYNC,
         SQLITE_IOERR_TRUNCATE, SQLITE_IOERR_WRITE,
     };
+    let cause = said(&error);
     let extended = error.sqlite_error().map(|error| error.extended_code);
     match error.sqlite_error_code() {
         Some(ErrorCode::OperationInterrupted) => BackupError::Interrupted,
-        _ if is_full(&error) => BackupError::NotWritable(file.into(), error.into()),
+        _ if is_full(&error) => BackupError::NotWritable(file.into(), cause),
         Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            BackupError::NotWritable(file.into(), error.into())
+            BackupError::NotWritable(file.into(), cause)
         }
         Some(ErrorCode::SystemIoFailure) => match extended.unwrap_or_default() {
             SQLITE_IOERR_CLOSE
@@ -154,10 +155,10 @@ fn write_error(file: &Path, error: rusqlite::Error) -> BackupError {
             | SQLITE_IOERR_DIR_FSYNC
             | SQLITE_IOERR_FSYNC
             | SQLITE_IOERR_TRUNCATE
-            | SQLITE_IOERR_WRITE => BackupError::NotWritable(file.into(), error.into()),
-            _ => BackupError::NotReadable(error.into()),
+            | SQLITE_IOERR_WRITE => BackupError::NotWritable(file.into(), cause),
+            _ => BackupError::NotReadable(cause),
         },
-        _ => BackupError::NotReadable(error.into()),
+        _ => BackupError::NotReadable(cause),
     }
 }
 

@@ -81,6 +81,7 @@ impl Embedded {
         let waits = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io)?;
         let writer = Writer {
             ledger,
+            dir: dir.to_owned(),
             inbox,
             shared: Arc::clone(&shared),
             checkpoints,
@@ -127,7 +128,7 @@ impl Embedded {
         self.shared.counters.stats()
     }
 
-    /// Whether the last commit failed, because there was no room or the disk did not do it.
+    /// Whether commits fail, because there is no room or the disk does not do it.
     #[must_use]
     pub fn is_failing(&self) -> bool {
         self.shared.failing.load(Ordering::Relaxed)

@@ -90,16 +90,22 @@ impl OpenError {
 
     /// What SQLite met in the file at `path`.
     pub(crate) fn sqlite(path: &Path, error: rusqlite::Error) -> OpenError {
+        let cause = said(&error);
         match error.sqlite_error_code() {
-            _ if is_full(&error) => OpenError::NoRoom(path.into(), error.into()),
+            _ if is_full(&error) => OpenError::NoRoom(path.into(), cause),
             Some(ErrorCode::NotADatabase) => OpenError::NotOurs(path.into()),
-            Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged(path.into(), error.into()),
+            Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged(path.into(), cause),
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
-                OpenError::NotWritable(path.into(), error.into())
+                OpenError::NotWritable(path.into(), cause)
             }
-            _ => OpenError::Other(path.into(), error.into()),
+            _ => OpenError::Other(path.into(), cause),
         }
     }
+}
+
+/// What SQLite says, once: its error has a source that says it again.
+pub(crate) fn said(error: &rusqlite::Error) -> Source {
+    Nonsense(error.to_string()).into()
 }
 
 /// Whether there was no room. The index of the log is memory that is shared through a file; SQLite says
@@ -131,7 +137,7 @@ pub(crate) fn closed() -> StoreError {
 
 /// Takes the error by reference, for one failed commit is told to everyone whose write was in it.
 pub(crate) fn store_error(error: &rusqlite::Error) -> StoreError {
-    let source = || Nonsense(error.to_string()).into();
+    let source = || said(error);
     match error {
         rusqlite::Error::FromSqlConversionFailure(..)
         | rusqlite::Error::IntegralValueOutOfRange(..)

@@ -27,6 +27,7 @@ mod queue;
 mod reader;
 mod recent;
 mod restore;
+mod room;
 mod schema;
 mod stats;
 mod ticks;

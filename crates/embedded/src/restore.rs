@@ -49,7 +49,7 @@ pub enum RestoreError {
     #[error("{} is the file of a state, not a backup", .0.display())]
     WorkedOn(PathBuf),
     /// There is something in the way: say that it may be moved aside.
-    #[error("{} holds {deliberations} deliberations", dir.display())]
+    #[error("{} holds deliberations ({deliberations})", dir.display())]
     Holds {
         /// The directory of state.
         dir: PathBuf,

@@ -1,6 +1,7 @@
 //! The one thread that writes: it takes all writes that wait into one transaction, syncs once, and only
 //! then answers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -16,10 +17,11 @@ use tokio::time::timeout;
 use crate::StateLock;
 use crate::attempts::Attempts;
 use crate::checkpoint::Checkpoints;
-use crate::error::store_error;
+use crate::error::{Nonsense, store_error};
 use crate::known_answers::KnownAnswers;
 use crate::ledger::{Applied, Committed, Ledger};
 use crate::recent::Recent;
+use crate::room;
 use crate::stats::Counters;
 use crate::write::Write;
 
@@ -41,7 +43,7 @@ pub(crate) struct Shared {
     /// Whether the writer sleeps until it is woken, so that it would not notice attempts by itself.
     pub(crate) asleep: AtomicBool,
     pub(crate) published: AtomicU64,
-    /// Whether the last commit failed, because there was no room or the disk did not do it.
+    /// Whether commits fail, because there is no room or the disk does not do it.
     pub(crate) failing: AtomicBool,
     pub(crate) counters: Counters,
 }
@@ -49,6 +51,7 @@ pub(crate) struct Shared {
 /// The writer, before and while it runs.
 pub(crate) struct Writer {
     pub(crate) ledger: Ledger,
+    pub(crate) dir: PathBuf,
     pub(crate) inbox: mpsc::Receiver<Write>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: Checkpoints,
@@ -101,10 +104,13 @@ impl Writer {
         received > 0
     }
 
-    fn commit(&mut self, batch: Vec<Write>) {
+    fn commit(&mut self, mut batch: Vec<Write>) {
         if batch.iter().any(|write| matches!(write, Write::Close)) {
             // What was sent before is still received.
             self.inbox.close();
+        }
+        if batch.iter().any(|write| matches!(write, Write::Probe { .. })) {
+            batch = self.refuse_probes_without_room(batch);
         }
         let attempts = self.shared.attempts.take_changes();
         let alone = attempts.is_empty();
@@ -131,20 +137,35 @@ impl Writer {
         }
     }
 
-    /// Says in the log when commits begin to fail, and when they work again.
+    fn refuse_probes_without_room(&mut self, batch: Vec<Write>) -> Vec<Write> {
+        let Err(error) = room::look(&self.dir) else { return batch };
+        let refused = |error: &StoreError| match error {
+            StoreError::Full => StoreError::Full,
+            other => StoreError::Unavailable(Nonsense(chain(other)).into()),
+        };
+        let (probes, rest): (Vec<Write>, Vec<Write>) =
+            batch.into_iter().partition(|write| matches!(write, Write::Probe { .. }));
+        probes.into_iter().for_each(|probe| probe.refuse(refused(&error)));
+        self.fails(&error);
+        rest
+    }
+
     fn note(&mut self, error: Option<&rusqlite::Error>) {
-        let failed = self.shared.failing.swap(error.is_some(), Ordering::Relaxed);
-        let file = self.ledger.connection().path().unwrap_or_default();
         match error {
-            Some(error) if !failed => {
-                tracing::error!(
-                    file,
-                    error = chain(&store_error(error)),
-                    "cannot be written; make room, or mend its disk"
-                );
+            Some(error) => self.fails(&store_error(error)),
+            // What is small may still find room where nothing else does.
+            None if self.shared.failing.load(Ordering::Relaxed) && room::look(&self.dir).is_ok() => {
+                self.shared.failing.store(false, Ordering::Relaxed);
+                tracing::info!(state = %self.dir.display(), "the state can be written again");
             }
-            None if failed => tracing::info!(file, "can be written again"),
-            _ => {}
+            None => {}
+        }
+    }
+
+    /// Says it in the log, once until it works again.
+    fn fails(&mut self, error: &StoreError) {
+        if !self.shared.failing.swap(true, Ordering::Relaxed) {
+            tracing::error!(state = %self.dir.display(), error = chain(error), "the state cannot be written");
         }
     }
 

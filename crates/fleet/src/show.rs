@@ -38,6 +38,11 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if keep(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
+/// So many of something, in words.
+pub(crate) fn many(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Says what is about to happen.
 pub(crate) fn introduce(id: impl std::fmt::Display, label: &str) {
     say(format_args!("deliberation {id}\nusing {label}"));

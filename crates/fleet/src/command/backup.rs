@@ -6,7 +6,7 @@ use indicatif::HumanBytes;
 
 use crate::cli::Backup;
 use crate::config::Loaded;
-use crate::show::{copying, print};
+use crate::show::{copying, many, print};
 use crate::{Exit, Problem};
 
 pub(super) async fn run(loaded: &Loaded, asked: Backup) -> anyhow::Result<Exit> {
@@ -15,10 +15,10 @@ pub(super) async fn run(loaded: &Loaded, asked: Backup) -> anyhow::Result<Exit> 
     let made = copying::watched(move |watch| back_up(&dir, &file, replace, watch)).await?;
     let made = made.map_err(error)?;
     print(&format!(
-        "{}: {}, {} deliberations ({} open)\n",
+        "{}: {}, {} ({} open)\n",
         asked.file.display(),
         HumanBytes(made.bytes),
-        made.deliberations,
+        many(made.deliberations, "deliberation"),
         made.open
     ))?;
     Ok(Exit::Done)

@@ -5,7 +5,7 @@ use fleet_orchestrator::chain;
 
 use crate::cli::Restore;
 use crate::config::Loaded;
-use crate::show::{copying, print};
+use crate::show::{copying, many, print};
 use crate::{Exit, Problem};
 
 pub(super) async fn run(loaded: &Loaded, asked: Restore) -> anyhow::Result<Exit> {
@@ -14,12 +14,11 @@ pub(super) async fn run(loaded: &Loaded, asked: Restore) -> anyhow::Result<Exit>
     let restored = copying::watched(move |watch| restore(&into, &asked.file, replace, watch)).await?;
     let restored = restored.map_err(error)?;
     let held = restored.contents;
-    let mut text = format!(
-        "{} holds {} deliberations now ({} open; they go on at the next start)\n",
-        dir.display(),
-        held.deliberations,
-        held.open
-    );
+    let deliberations = many(held.deliberations, "deliberation");
+    let mut text = format!("{} holds {deliberations} now ({} open)\n", dir.display(), held.open);
+    if held.open > 0 {
+        text += "what is open goes on at the next start\n";
+    }
     if let Some(before) = restored.before {
         text += &format!("what was there before is in {}\n", before.display());
     }
@@ -44,7 +43,7 @@ fn error(error: RestoreError) -> anyhow::Error {
             (Exit::Refused, "give --force to move it aside (nothing is deleted)".to_owned())
         }
         RestoreError::NotWritable(..) => {
-            (Exit::Unavailable, "make it writable and make room; the state is as it was".to_owned())
+            (Exit::Unavailable, "make room, or mend its permissions; the state is as it was".to_owned())
         }
         RestoreError::NotCompleted(..) => {
             let advice = "mend the cause; the next start, or another restore, completes it".to_owned();

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::config::Loaded;
 use crate::running::Running;
 use crate::show::follow::Signals;
-use crate::show::say;
+use crate::show::{many, say};
 use crate::{Exit, Problem, model, state};
 
 pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
@@ -76,9 +76,9 @@ async fn start(loaded: &Loaded) -> anyhow::Result<Running> {
 async fn stop(mut running: Running, mut signals: Signals, grace: Duration) -> anyhow::Result<Exit> {
     let jobs = running.close();
     if jobs > 0 && !grace.is_zero() {
-        let seconds = grace.as_secs();
+        let (seconds, jobs) = (grace.as_secs(), many(jobs as u64, "job"));
         say(format_args!(
-            "stopping: nothing new is taken; waiting up to {seconds} s for {jobs} jobs under way (a second signal leaves at once)"
+            "stopping: nothing new is taken; waiting up to {seconds} s for {jobs} under way (a second signal leaves at once)"
         ));
         tokio::select! {
             biased;

@@ -2,9 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod backup;
 mod command;
 mod crash;
 mod discovery;
+mod disks;
 mod durability;
 mod exit_codes;
 mod interrupts;

@@ -1,5 +1,6 @@
 //! What the tests have in common: a place to work in, processes that end with the test, waiting for things.
 
+mod apart;
 mod client;
 #[path = "../../../llm/tests/support/llama.rs"]
 mod llama;
@@ -12,6 +13,7 @@ mod store;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+pub(crate) use apart::{Filler, View};
 pub(crate) use client::{Client, deliberate, field_of, reflected, retry_of, service_of};
 pub(crate) use fleet_scripted::Scripted;
 pub(crate) use llama::Llama;

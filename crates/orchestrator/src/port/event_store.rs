@@ -142,7 +142,7 @@ pub trait EventStore: Send + Sync {
     /// Nothing is left out: a record is only given once no record before it can appear any more.
     async fn tail(&self, after: Position, limit: usize) -> Result<Vec<Stored>, StoreError>;
 
-    /// Whether a record would be taken now: finds out by writing something that is of no consequence, as
+    /// Whether records would be taken now: finds out by writing something that is of no consequence, as
     /// durably as a record.
     async fn writable(&self) -> Result<(), StoreError>;
 
