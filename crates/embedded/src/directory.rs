@@ -32,11 +32,11 @@ pub(crate) fn sync(dir: &Path) -> io::Result<()> {
     }
 }
 
-/// Gives what was made in `dir` to whom the directory belongs: an administrator may work on the state of a
-/// service, which is to go on with it.
+/// Gives what an administrator made in `dir` to whom the directory belongs: a service is to go on with it.
 pub(crate) fn hand_over(dir: &Path, made: &Path) -> io::Result<()> {
     let (owner, own) = (fs::metadata(dir)?, fs::metadata(made)?);
-    if owner.uid() == own.uid() {
+    // Nobody else may give anything away.
+    if own.uid() != 0 || owner.uid() == 0 {
         return Ok(());
     }
     chown(made, Some(owner.uid()), Some(owner.gid()))

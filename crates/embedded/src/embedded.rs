@@ -82,6 +82,7 @@ impl Embedded {
         let writer = Writer {
             ledger,
             dir: dir.to_owned(),
+            had_room: None,
             inbox,
             shared: Arc::clone(&shared),
             checkpoints,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_deliberation::Answer;
 use fleet_orchestrator::chain;
@@ -34,6 +34,9 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long after the last write the writer looks for counts of attempts.
 const LINGER: Duration = Duration::from_millis(20);
 
+/// How long it is believed that there is room, however often it is asked.
+const ROOM_HOLDS: Duration = Duration::from_secs(1);
+
 /// What the writer tells everyone else.
 pub(crate) struct Shared {
     pub(crate) records: Recent<Stored>,
@@ -52,6 +55,8 @@ pub(crate) struct Shared {
 pub(crate) struct Writer {
     pub(crate) ledger: Ledger,
     pub(crate) dir: PathBuf,
+    /// When there was room.
+    pub(crate) had_room: Option<Instant>,
     pub(crate) inbox: mpsc::Receiver<Write>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: Checkpoints,
@@ -138,7 +143,14 @@ impl Writer {
     }
 
     fn refuse_probes_without_room(&mut self, batch: Vec<Write>) -> Vec<Write> {
-        let Err(error) = room::look(&self.dir) else { return batch };
+        let known = self.had_room.is_some_and(|looked| looked.elapsed() < ROOM_HOLDS);
+        if known && !self.shared.failing.load(Ordering::Relaxed) {
+            return batch;
+        }
+        let Err(error) = room::look(&self.dir) else {
+            self.had_room = Some(Instant::now());
+            return batch;
+        };
         let refused = |error: &StoreError| match error {
             StoreError::Full => StoreError::Full,
             other => StoreError::Unavailable(Nonsense(chain(other)).into()),

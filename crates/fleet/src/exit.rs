@@ -31,7 +31,7 @@ pub enum Exit {
     NotFound = 6,
     /// Not now: a limit is reached, or another process works on the state.
     Busy = 7,
-    /// A server, a model or the state cannot be reached.
+    /// A server, a model or the state cannot be reached, or the state is damaged.
     Unavailable = 8,
     /// The id is taken by a task with other content.
     Conflict = 9,
@@ -114,8 +114,9 @@ fn handle(error: &HandleError) -> Exit {
 
 fn store(error: &StoreError) -> Exit {
     match error {
-        StoreError::Conflict | StoreError::Full | StoreError::Unavailable(_) => Exit::Unavailable,
-        StoreError::Corrupt(..) => Exit::Unexpected,
+        StoreError::Conflict | StoreError::Full | StoreError::Unavailable(_) | StoreError::Corrupt(..) => {
+            Exit::Unavailable
+        }
     }
 }
 
