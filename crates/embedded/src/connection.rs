@@ -1,6 +1,6 @@
 //! Connections to the file of state, each set up for its use.
 
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::schema::{self, State};
-use crate::{OpenError, directory};
+use crate::{OpenError, directory, restore};
 
 /// Statements a connection keeps prepared; more than there are.
 const STATEMENTS_MAX: usize = 64;
@@ -29,14 +29,26 @@ pub(crate) fn writer(dir: &Path, pages_max: Option<u32>) -> Result<Connection, O
     directory::make(dir)?;
     let path = dir.join(schema::FILE);
     let mut state = schema::look(&path)?;
-    if path.exists() {
+    let was_there = is_there(&path)?;
+    if was_there {
         state = schema::look_inside(&path, &plain(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?;
     } else {
         // Made here and not by SQLite, which would let others read prompts and answers.
         let made = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path);
         made.map_err(|error| OpenError::io(&path, error))?;
     }
-    let connection = plain(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+    let opened = set_up(&path, &state, pages_max);
+    if opened.is_err() && !was_there {
+        // What could not be made whole, as on a full disk, is not left behind in parts.
+        for suffix in ["", schema::LOG, schema::LOG_INDEX] {
+            _ = fs::remove_file(schema::beside(&path, suffix));
+        }
+    }
+    opened
+}
+
+fn set_up(path: &Path, state: &State, pages_max: Option<u32>) -> Result<Connection, OpenError> {
+    let connection = plain(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let set_up = || -> rusqlite::Result<()> {
         connection.pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))?;
         // Every commit is synced before anyone hears of it.
@@ -44,7 +56,7 @@ pub(crate) fn writer(dir: &Path, pages_max: Option<u32>) -> Result<Connection, O
         // Checkpoints are made beside the writer; see `checkpoint.rs`.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        if state == State::Empty {
+        if *state == State::Empty {
             schema::create(&connection)?;
         }
         if let Some(pages) = pages_max {
@@ -52,17 +64,20 @@ pub(crate) fn writer(dir: &Path, pages_max: Option<u32>) -> Result<Connection, O
         }
         Ok(())
     };
-    set_up().map_err(|error| OpenError::sqlite(&path, error))?;
+    set_up().map_err(|error| OpenError::sqlite(path, error))?;
     Ok(connection)
 }
 
 /// Opens the file for reading, while others may write.
 pub(crate) fn reader(dir: &Path) -> Result<Connection, OpenError> {
     let path = dir.join(schema::FILE);
-    if !path.exists() {
-        return Err(OpenError::Missing(path));
+    if is_there(&dir.join(restore::STAGED))? {
+        return Err(OpenError::Restoring(dir.into()));
     }
     schema::look(&path)?;
+    if !is_there(&path)? {
+        return Err(OpenError::Missing(path));
+    }
     let connection = plain(&path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     if schema::look_inside(&path, &connection)? == State::Empty {
         return Err(OpenError::Missing(path));
@@ -77,7 +92,12 @@ pub(crate) fn checkpointer(dir: &Path) -> Result<Connection, OpenError> {
     plain(&dir.join(schema::FILE), OpenFlags::SQLITE_OPEN_READ_WRITE)
 }
 
-fn plain(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
+fn is_there(path: &Path) -> Result<bool, OpenError> {
+    path.try_exists().map_err(|error| OpenError::read(path, error))
+}
+
+/// Opens a file as all are, whatever it is for.
+pub(crate) fn plain(path: &Path, access: OpenFlags) -> Result<Connection, OpenError> {
     let open = || {
         let connection = Connection::open_with_flags(path, access | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         connection.busy_timeout(BUSY_WAIT)?;

@@ -1,7 +1,7 @@
 //! All of it together.
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -21,7 +21,7 @@ use crate::recent::Recent;
 use crate::stats::Counters;
 use crate::write::{WRITES_MAX, Writes};
 use crate::writer::{Shared, Writer};
-use crate::{OpenError, StateLock, Stats, SystemEntropy, Ticks, connection, schema};
+use crate::{OpenError, StateLock, Stats, SystemEntropy, Ticks, connection, restore, schema};
 
 /// What can be set.
 #[derive(Debug, Clone)]
@@ -67,6 +67,9 @@ impl Embedded {
         let io = |error| OpenError::io(&path, error);
 
         let lock = Arc::new(StateLock::take(dir)?);
+        if let Some(before) = restore::complete(dir).map_err(|error| OpenError::io(dir, error))? {
+            tracing::warn!(before = %before.display(), "a restore that was interrupted is complete now");
+        }
         let mut ledger = Ledger::open(connection::writer(dir, settings.pages_max)?).map_err(sqlite)?;
         let attempts = Attempts::stored(ledger.attempts().map_err(sqlite)?);
         let shared = Arc::new(shared(ledger.given(), attempts));
@@ -78,6 +81,8 @@ impl Embedded {
         let waits = tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(io)?;
         let writer = Writer {
             ledger,
+            dir: dir.to_owned(),
+            had_room: None,
             inbox,
             shared: Arc::clone(&shared),
             checkpoints,
@@ -122,6 +127,12 @@ impl Embedded {
     #[must_use]
     pub fn stats(&self) -> Stats {
         self.shared.counters.stats()
+    }
+
+    /// Whether commits fail, because there is no room or the disk does not do it.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.shared.failing.load(Ordering::Relaxed)
     }
 
     /// Does all writes handed over so far, takes the log over into the file, and closes it. Later writes
@@ -173,6 +184,7 @@ fn shared(given: Given, attempts: Attempts) -> Shared {
         attempts,
         asleep: AtomicBool::new(false),
         published: AtomicU64::new(given.published),
+        failing: AtomicBool::new(false),
         counters: Counters::default(),
     }
 }

@@ -48,6 +48,10 @@ impl EventStore for SqliteEventStore {
         Ok(found.into_iter().map(|(_, stored)| stored).collect())
     }
 
+    async fn writable(&self) -> Result<(), StoreError> {
+        self.writes.ask(|done| Write::Probe { done }).await
+    }
+
     async fn forget(&self, history: &HistoryId) -> Result<(), StoreError> {
         let history = history.clone();
         self.writes.ask(|done| Write::ForgetHistory { history, done }).await

@@ -149,6 +149,7 @@ impl Ledger {
             Write::Record { job, body, .. } => self.record(job, body),
             Write::ForgetAnswers { deliberation, .. } => self.forget_answers(deliberation),
             Write::Publish { announcements, at, .. } => self.publish(announcements, *at),
+            Write::Probe { .. } => self.mark(PROBE, 0).map(|()| Applied::Nothing),
             Write::Attempts | Write::Close => Ok(Applied::Nothing),
         }
     }
@@ -354,3 +355,4 @@ impl Ledger {
 const RECORDS: &str = "records";
 const ANSWERS: &str = "answers";
 const PUBLISHED: &str = "published";
+const PROBE: &str = "probe";

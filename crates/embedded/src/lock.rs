@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::OpenError;
 use crate::directory;
 
-const FILE: &str = "lock";
+pub(crate) const FILE: &str = "lock";
 
 /// The most that is read of what a holder says of itself, in bytes.
 const DESCRIPTION_BYTES_MAX: u64 = 1024;

@@ -2,14 +2,21 @@
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
 use crate::OpenError;
+use crate::error::Nonsense;
 
 /// The file of state in its directory.
 pub(crate) const FILE: &str = "fleet.db";
+
+/// What SQLite adds to the name of a file for the log beside it,
+pub(crate) const LOG: &str = "-wal";
+
+/// and for the index of the log.
+pub(crate) const LOG_INDEX: &str = "-shm";
 
 /// The newest format this version reads and the one it writes.
 pub(crate) const FORMAT: u32 = 1;
@@ -68,20 +75,50 @@ pub(crate) enum State {
 pub(crate) fn look(path: &Path) -> Result<State, OpenError> {
     let mut file = match File::open(path) {
         Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(State::Empty),
-        Err(error) => return Err(OpenError::io(path, error)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return nothing(path),
+        Err(error) => return Err(OpenError::read(path, error)),
     };
     let mut head = Vec::with_capacity(100);
-    file.by_ref().take(100).read_to_end(&mut head).map_err(|error| OpenError::io(path, error))?;
+    file.by_ref().take(100).read_to_end(&mut head).map_err(|error| OpenError::read(path, error))?;
     if head.is_empty() {
-        return Ok(State::Empty);
+        return nothing(path);
     }
     if head.len() < 100 || !head.starts_with(b"SQLite format 3\0") {
         return Err(OpenError::NotOurs(path.into()));
     }
     // Offsets of the user version and the application id in the file's header.
     let number = |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    judge(path, number(68), number(60))
+    let state = judge(path, number(68), number(60))?;
+    let bytes = file.metadata().map_err(|error| OpenError::read(path, error))?.len();
+    // 1 says 65,536, which two bytes cannot. What a crash cut off is in the log; without a log it is lost,
+    // and SQLite would read zeros there.
+    let page = match u16::from_be_bytes([head[16], head[17]]) {
+        1 => 65_536,
+        page => u64::from(page),
+    };
+    if state == State::Ours && bytes % page.max(1) != 0 && !has_bytes(&beside(path, LOG)) {
+        return Err(OpenError::Damaged(path.into(), Nonsense("its last page is cut off".into()).into()));
+    }
+    Ok(state)
+}
+
+/// Whether the header of a SQLite file says that a log may stand beside it.
+pub(crate) fn has_log(path: &Path) -> std::io::Result<bool> {
+    // The versions to write and to read by; 2 is the write-ahead log.
+    let mut head = [0; 20];
+    File::open(path)?.read_exact(&mut head)?;
+    Ok(head[18..] != [1, 1])
+}
+
+/// Judges a file that is not there or has nothing in it. A log beside it holds what was in it, and SQLite
+/// would throw that away.
+fn nothing(path: &Path) -> Result<State, OpenError> {
+    let log = beside(path, LOG);
+    if has_bytes(&log) {
+        let orphan = Nonsense(format!("{} holds data that belongs to it, and it holds none", log.display()));
+        return Err(OpenError::Damaged(path.into(), orphan.into()));
+    }
+    Ok(State::Empty)
 }
 
 /// Looks at an open file. The log beside it may know more than its first bytes.
@@ -99,10 +136,21 @@ pub(crate) fn look_inside(path: &Path, connection: &Connection) -> Result<State,
     }
 }
 
+fn has_bytes(path: &Path) -> bool {
+    path.metadata().is_ok_and(|file| file.len() > 0)
+}
+
+/// The name of a file that belongs to the one at `path`.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 fn judge(path: &Path, application: u32, format: u32) -> Result<State, OpenError> {
     match (application, format) {
         (APPLICATION, FORMAT) => Ok(State::Ours),
-        (APPLICATION, found) => Err(OpenError::Newer { found, known: FORMAT }),
+        (APPLICATION, found) => Err(OpenError::Newer { path: path.into(), found, known: FORMAT }),
         // Also what is left when we died right after making the file.
         (0, 0) => Ok(State::Empty),
         _ => Err(OpenError::NotOurs(path.into())),

@@ -42,6 +42,10 @@ pub(crate) enum Write {
         at: Timestamp,
         done: Done<()>,
     },
+    /// Something of no consequence, to find out whether it can be written.
+    Probe {
+        done: Done<()>,
+    },
     /// Attempts were counted that are to reach the disk.
     Attempts,
     /// Nothing comes after this.
@@ -55,7 +59,11 @@ impl Write {
             Write::Append { entry, .. } => entry.body.len(),
             Write::Record { body, .. } => body.len(),
             Write::Publish { announcements, .. } => announcements.iter().map(|(a, _)| a.body.len()).sum(),
-            Write::ForgetHistory { .. } | Write::ForgetAnswers { .. } | Write::Attempts | Write::Close => 0,
+            Write::ForgetHistory { .. }
+            | Write::ForgetAnswers { .. }
+            | Write::Probe { .. }
+            | Write::Attempts
+            | Write::Close => 0,
         }
     }
 
@@ -71,7 +79,8 @@ impl Write {
             Write::Record { done, .. } => _ = done.send(Err(error)),
             Write::ForgetHistory { done, .. }
             | Write::ForgetAnswers { done, .. }
-            | Write::Publish { done, .. } => _ = done.send(Err(error)),
+            | Write::Publish { done, .. }
+            | Write::Probe { done } => _ = done.send(Err(error)),
             Write::Attempts | Write::Close => {}
         }
     }

@@ -1,12 +1,14 @@
 //! The one thread that writes: it takes all writes that wait into one transaction, syncs once, and only
 //! then answers.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fleet_deliberation::Answer;
+use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{Recorded, StoreError, Stored};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc;
@@ -15,10 +17,11 @@ use tokio::time::timeout;
 use crate::StateLock;
 use crate::attempts::Attempts;
 use crate::checkpoint::Checkpoints;
-use crate::error::store_error;
+use crate::error::{Nonsense, store_error};
 use crate::known_answers::KnownAnswers;
 use crate::ledger::{Applied, Committed, Ledger};
 use crate::recent::Recent;
+use crate::room;
 use crate::stats::Counters;
 use crate::write::Write;
 
@@ -31,6 +34,9 @@ const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
 /// How long after the last write the writer looks for counts of attempts.
 const LINGER: Duration = Duration::from_millis(20);
 
+/// How long it is believed that there is room, however often it is asked.
+const ROOM_HOLDS: Duration = Duration::from_secs(1);
+
 /// What the writer tells everyone else.
 pub(crate) struct Shared {
     pub(crate) records: Recent<Stored>,
@@ -40,12 +46,17 @@ pub(crate) struct Shared {
     /// Whether the writer sleeps until it is woken, so that it would not notice attempts by itself.
     pub(crate) asleep: AtomicBool,
     pub(crate) published: AtomicU64,
+    /// Whether commits fail, because there is no room or the disk does not do it.
+    pub(crate) failing: AtomicBool,
     pub(crate) counters: Counters,
 }
 
 /// The writer, before and while it runs.
 pub(crate) struct Writer {
     pub(crate) ledger: Ledger,
+    pub(crate) dir: PathBuf,
+    /// When there was room.
+    pub(crate) had_room: Option<Instant>,
     pub(crate) inbox: mpsc::Receiver<Write>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) checkpoints: Checkpoints,
@@ -98,10 +109,13 @@ impl Writer {
         received > 0
     }
 
-    fn commit(&mut self, batch: Vec<Write>) {
+    fn commit(&mut self, mut batch: Vec<Write>) {
         if batch.iter().any(|write| matches!(write, Write::Close)) {
             // What was sent before is still received.
             self.inbox.close();
+        }
+        if batch.iter().any(|write| matches!(write, Write::Probe { .. })) {
+            batch = self.refuse_probes_without_room(batch);
         }
         let attempts = self.shared.attempts.take_changes();
         let alone = attempts.is_empty();
@@ -110,6 +124,7 @@ impl Writer {
         }
         let result = self.ledger.transact(&batch, &attempts);
         self.shared.attempts.settle(attempts, result.is_ok());
+        self.note(result.as_ref().err());
         match result {
             Ok(committed) => self.settle(batch, committed),
             Err(error) if !alone && concerns_one(&error) => self.commit_apart(batch),
@@ -119,9 +134,50 @@ impl Writer {
 
     /// Commits without the attempts, for which nobody waits.
     fn commit_apart(&mut self, batch: Vec<Write>) {
-        match self.ledger.transact(&batch, &[]) {
+        let result = self.ledger.transact(&batch, &[]);
+        self.note(result.as_ref().err());
+        match result {
             Ok(committed) => self.settle(batch, committed),
             Err(error) => self.split(batch, &error),
+        }
+    }
+
+    fn refuse_probes_without_room(&mut self, batch: Vec<Write>) -> Vec<Write> {
+        let known = self.had_room.is_some_and(|looked| looked.elapsed() < ROOM_HOLDS);
+        if known && !self.shared.failing.load(Ordering::Relaxed) {
+            return batch;
+        }
+        let Err(error) = room::look(&self.dir) else {
+            self.had_room = Some(Instant::now());
+            return batch;
+        };
+        let refused = |error: &StoreError| match error {
+            StoreError::Full => StoreError::Full,
+            other => StoreError::Unavailable(Nonsense(chain(other)).into()),
+        };
+        let (probes, rest): (Vec<Write>, Vec<Write>) =
+            batch.into_iter().partition(|write| matches!(write, Write::Probe { .. }));
+        probes.into_iter().for_each(|probe| probe.refuse(refused(&error)));
+        self.fails(&error);
+        rest
+    }
+
+    fn note(&mut self, error: Option<&rusqlite::Error>) {
+        match error {
+            Some(error) => self.fails(&store_error(error)),
+            // What is small may still find room where nothing else does.
+            None if self.shared.failing.load(Ordering::Relaxed) && room::look(&self.dir).is_ok() => {
+                self.shared.failing.store(false, Ordering::Relaxed);
+                tracing::info!(state = %self.dir.display(), "the state can be written again");
+            }
+            None => {}
+        }
+    }
+
+    /// Says it in the log, once until it works again.
+    fn fails(&mut self, error: &StoreError) {
+        if !self.shared.failing.swap(true, Ordering::Relaxed) {
+            tracing::error!(state = %self.dir.display(), error = chain(error), "the state cannot be written");
         }
     }
 
@@ -201,7 +257,8 @@ fn answer(write: Write, applied: Applied) {
         (
             Write::ForgetHistory { done, .. }
             | Write::ForgetAnswers { done, .. }
-            | Write::Publish { done, .. },
+            | Write::Publish { done, .. }
+            | Write::Probe { done },
             _,
         ) => _ = done.send(Ok(())),
         // Nobody waits, or `done` is dropped and says that we are closed: a bug, but not theirs.

@@ -76,8 +76,8 @@ async fn a_newer_format_is_refused_and_left_alone() {
     Connection::open(&path).unwrap().pragma_update(None, "user_version", 2).unwrap();
     let before = fs::read(&path).unwrap();
     for _ in 0..2 {
-        assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 2, known: 1 })));
-        assert!(matches!(ReadOnly::open(dir.path()), Err(OpenError::Newer { found: 2, known: 1 })));
+        assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 2, known: 1, .. })));
+        assert!(matches!(ReadOnly::open(dir.path()), Err(OpenError::Newer { found: 2, known: 1, .. })));
     }
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -91,7 +91,7 @@ async fn a_newer_format_that_only_the_log_knows_of_is_refused_too() {
     newer.pragma_update(None, "user_version", 7).unwrap();
     let log = dir.path().join("fleet.db-wal");
     let before = (fs::read(&path).unwrap(), fs::read(&log).unwrap());
-    assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 7, known: 1 })));
+    assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 7, known: 1, .. })));
     assert_eq!((fs::read(&path).unwrap(), fs::read(&log).unwrap()), before);
 }
 
@@ -132,6 +132,43 @@ async fn what_is_left_of_dying_while_making_the_file_is_made_anew() {
 }
 
 #[tokio::test]
+async fn a_log_without_the_file_it_belongs_to_is_kept_and_said() {
+    for leave in [false, true] {
+        let dir = tempfile::tempdir().unwrap();
+        let store = try_open(dir.path()).unwrap();
+        store.events.append(&history("a"), Sequence(0), entry(KIB, false)).await.unwrap();
+        let (path, log) = (dir.path().join("fleet.db"), dir.path().join("fleet.db-wal"));
+        let before = fs::read(&log).unwrap();
+        assert!(!before.is_empty());
+        // As if the machine had stopped at this moment, and somebody had lost the file since.
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("fleet.db-wal"), &before).unwrap();
+        if leave {
+            fs::write(dir.path().join("fleet.db"), "").unwrap();
+        }
+        assert!(matches!(try_open(dir.path()), Err(OpenError::Damaged(..))));
+        assert!(matches!(ReadOnly::open(dir.path()), Err(OpenError::Damaged(..))));
+        assert_eq!(fs::read(dir.path().join("fleet.db-wal")).unwrap(), before);
+        assert!(path.exists());
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_off_is_damaged_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    filled(dir.path()).await;
+    let path = dir.path().join("fleet.db");
+    let whole = fs::read(&path).unwrap();
+    for kept in [whole.len() - 1, whole.len() / 2, 4 * KIB, 4 * KIB - 1, 512, 100] {
+        fs::write(&path, &whole[..kept]).unwrap();
+        let opened = try_open(dir.path()).map(|_| ());
+        assert!(matches!(opened, Err(OpenError::Damaged(..))), "{kept}: {opened:?}");
+        assert_eq!(fs::read(&path).unwrap(), &whole[..kept]);
+    }
+}
+
+#[tokio::test]
 async fn a_place_that_cannot_be_written_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
@@ -153,7 +190,7 @@ async fn broken_pages_are_errors_and_nothing_worse() {
     fs::write(&path, bytes).unwrap();
     let store = match try_open(dir.path()) {
         Ok(store) => store,
-        Err(OpenError::Other(_)) => return,
+        Err(OpenError::Damaged(..)) => return,
         Err(other) => panic!("{other:?}"),
     };
     let mut broken = 0;

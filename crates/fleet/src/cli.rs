@@ -71,6 +71,17 @@ pub enum Command {
     Doctor(Doctor),
     /// Show every configuration value in effect, and where it came from
     Config(ShowConfig),
+    /// Write the state to one file, whether or not a server works on it
+    ///
+    /// In it is what was recorded when it began: deliberations with their prompts, answers and verdicts. Keep
+    /// it as safe as the state. Not in it are counts of attempts, the configuration, and keys.
+    Backup(Backup),
+    /// Put a backup in the place of the state, on which no process may work
+    ///
+    /// The backup is read from end to end before anything is touched. What was open when it was made goes on
+    /// at the next start. A state that holds deliberations is refused without --force, which moves it into a
+    /// directory beside the new one.
+    Restore(Restore),
     /// Print a script that completes fleet's commands and flags in your shell
     ///
     /// For bash: fleet completions bash > ~/.local/share/bash-completion/completions/fleet
@@ -386,6 +397,26 @@ pub struct ShowConfig {
     /// Print the reference instead: every key with its meaning and default, as a file to start from
     #[arg(long)]
     pub reference: bool,
+}
+
+/// `fleet backup`.
+#[derive(Debug, Args)]
+pub struct Backup {
+    /// The file to write
+    pub file: PathBuf,
+    /// Replace the file if it is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// `fleet restore`.
+#[derive(Debug, Args)]
+pub struct Restore {
+    /// The backup
+    pub file: PathBuf,
+    /// Move aside what the state holds; nothing is deleted
+    #[arg(long)]
+    pub force: bool,
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {

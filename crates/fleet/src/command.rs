@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+mod backup;
 mod cancel;
 mod config;
 mod councils;
@@ -9,6 +10,7 @@ mod list;
 mod log;
 mod manual;
 mod models;
+mod restore;
 mod result;
 mod resume;
 mod serve;
@@ -52,6 +54,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Models(models) => models::run(&loaded, models).await,
             Command::Doctor(doctor) => doctor::run(&loaded, doctor).await,
             Command::Councils(councils) => councils::run(&loaded, councils).await,
+            Command::Backup(backup) => backup::run(&loaded, backup).await,
+            Command::Restore(restore) => restore::run(&loaded, restore).await,
             Command::Config(_) | Command::Completions { .. } | Command::Man { .. } => config::run(&loaded),
         }
     });

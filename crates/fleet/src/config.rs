@@ -72,6 +72,7 @@ pub struct Server {
     pub wait_by_default: bool,
     pub message_bytes_max: usize,
     pub in_flight_max: usize,
+    pub shutdown_grace_s: u64,
 }
 
 /// What holds for a task that does not say otherwise.

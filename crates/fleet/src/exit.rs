@@ -31,7 +31,7 @@ pub enum Exit {
     NotFound = 6,
     /// Not now: a limit is reached, or another process works on the state.
     Busy = 7,
-    /// A server, a model or the state cannot be reached.
+    /// A server, a model or the state cannot be reached, or the state is damaged.
     Unavailable = 8,
     /// The id is taken by a task with other content.
     Conflict = 9,
@@ -78,8 +78,14 @@ impl Problem {
                 };
                 return (exit, message);
             }
+            if let Some(HandleError::Store(error)) = cause.downcast_ref::<HandleError>() {
+                return (store(error), format!("{message}; {}", remedy(error)));
+            }
             if let Some(error) = cause.downcast_ref::<HandleError>() {
                 return (handle(error), message);
+            }
+            if let Some(error) = cause.downcast_ref::<StoreError>() {
+                return (store(error), format!("{message}; {}", remedy(error)));
             }
             if let Some(error) = cause.downcast_ref::<OpenError>() {
                 return (open(error), format!("{message}; {}", advice(error)));
@@ -101,20 +107,41 @@ fn handle(error: &HandleError) -> Exit {
         },
         HandleError::NoCouncil { .. } | HandleError::NoLongerServed { .. } => Exit::NotFound,
         HandleError::Busy { .. } => Exit::Busy,
-        HandleError::Store(StoreError::Conflict | StoreError::Full | StoreError::Unavailable(_)) => {
+        HandleError::Closing { .. } => Exit::Unavailable,
+        HandleError::Store(error) => store(error),
+    }
+}
+
+fn store(error: &StoreError) -> Exit {
+    match error {
+        StoreError::Conflict | StoreError::Full | StoreError::Unavailable(_) | StoreError::Corrupt(..) => {
             Exit::Unavailable
         }
-        HandleError::Store(StoreError::Corrupt(..)) => Exit::Unexpected,
+    }
+}
+
+/// What can be done about an error of a state that is open.
+pub(crate) fn remedy(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Conflict => "try again",
+        StoreError::Full => "make room on its disk, or give --state DIR to work elsewhere",
+        StoreError::Unavailable(_) => "mend its disk, or give --state DIR to work elsewhere",
+        StoreError::Corrupt(..) => {
+            "keep a copy of the directory, and put a backup in its place with `fleet restore FILE --force`"
+        }
     }
 }
 
 fn open(error: &OpenError) -> Exit {
     match error {
-        OpenError::Held { .. } => Exit::Busy,
+        OpenError::Held { .. } | OpenError::Restoring(_) => Exit::Busy,
         OpenError::Missing(_) => Exit::NotFound,
         OpenError::Newer { .. } | OpenError::NotOurs(_) => Exit::Refused,
-        OpenError::NotWritable(..) => Exit::Unavailable,
-        OpenError::Other(_) => Exit::Unexpected,
+        OpenError::Damaged(..)
+        | OpenError::NotReadable(..)
+        | OpenError::NotWritable(..)
+        | OpenError::NoRoom(..) => Exit::Unavailable,
+        OpenError::Other(..) => Exit::Unexpected,
     }
 }
 
@@ -127,9 +154,20 @@ fn advice(error: &OpenError) -> String {
             None => "wait for it, or give --state DIR to work elsewhere".into(),
         },
         OpenError::Newer { .. } => "use that version, or --state DIR to work elsewhere".into(),
-        OpenError::NotOurs(_) | OpenError::NotWritable(..) => "give --state DIR to work elsewhere".into(),
+        OpenError::NotOurs(_) => "give --state DIR to work elsewhere".into(),
+        OpenError::Damaged(..) => "put a backup in its place with `fleet restore FILE --force`, which \
+                                   deletes nothing, or give --state DIR to work elsewhere"
+            .into(),
+        OpenError::NotReadable(..) | OpenError::NotWritable(..) => {
+            "mend its permissions, or give --state DIR to work elsewhere".into()
+        }
+        OpenError::NoRoom(..) => "make room on its disk, or give --state DIR to work elsewhere".into(),
+        OpenError::Restoring(_) => {
+            "wait for it; if it was interrupted, the next `fleet serve` or `fleet restore` completes it"
+                .into()
+        }
         OpenError::Missing(_) => "nothing was ever submitted here".into(),
-        OpenError::Other(_) => "please report it if the disk is sound".into(),
+        OpenError::Other(..) => "please report it if the disk is sound".into(),
     }
 }
 

@@ -1,7 +1,9 @@
 //! Everything at work in this process: started in one place, stopped in one place.
 
 use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -15,8 +17,8 @@ use fleet_orchestrator::{
     Coordinator, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
 use fleet_server::Scrape;
-use fleet_worker::{Parts, Worker};
-use tokio::task::JoinSet;
+use fleet_worker::Worker;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, DEFAULT_PROFILE, Loaded};
@@ -41,10 +43,18 @@ pub(crate) struct Running {
     pub(crate) models: Arc<Models>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) stop: CancellationToken,
-    pub(crate) parts: JoinSet<(&'static str, anyhow::Result<()>)>,
+    pub(crate) parts: Parts,
+    workers: Parts,
+    /// How many jobs each worker does at the moment.
+    at_work: Vec<Arc<AtomicUsize>>,
     pub(crate) telemetry: Telemetry,
     embedded: Arc<Embedded>,
+    dir: PathBuf,
 }
+
+/// Parts at work, each with its name.
+type Parts = JoinSet<(&'static str, anyhow::Result<()>)>;
+type Ended = Result<(&'static str, anyhow::Result<()>), JoinError>;
 
 impl Running {
     /// Opens the state and starts all parts.
@@ -96,10 +106,11 @@ impl Running {
             ("health of model servers", Ok(()))
         });
         // One worker a core, so that reading many streams of tokens is not the work of one core.
-        let workers = available_parallelism().map_or(1, NonZeroUsize::get).min(config.worker.slots);
-        for nth in 0..workers {
+        let cores = available_parallelism().map_or(1, NonZeroUsize::get).min(config.worker.slots);
+        let (mut workers, mut at_work) = (JoinSet::new(), Vec::new());
+        for nth in 0..cores {
             let worker = Worker::new(
-                Parts {
+                fleet_worker::Parts {
                     histories: Arc::clone(coordinator.histories()),
                     answers: Arc::clone(&embedded.answers),
                     queue: Arc::clone(&embedded.jobs),
@@ -111,18 +122,31 @@ impl Running {
                     observer: Arc::clone(&observer),
                 },
                 fleet_worker::Settings {
-                    slots: share(config.worker.slots, workers, nth),
+                    slots: share(config.worker.slots, cores, nth),
                     ..fleet_worker::Settings::default()
                 },
             );
-            let stop = stop.clone();
-            parts.spawn(async move {
-                worker.run(stop).await;
+            at_work.push(worker.at_work());
+            let closing = coordinator.closing().clone();
+            workers.spawn(async move {
+                worker.run(closing).await;
                 ("worker", Ok(()))
             });
         }
         let ticks = Arc::clone(&embedded.ticks);
-        Ok(Running { coordinator, ticks, models: chosen.models, clock, stop, parts, telemetry, embedded })
+        Ok(Running {
+            coordinator,
+            ticks,
+            models: chosen.models,
+            clock,
+            stop,
+            parts,
+            workers,
+            at_work,
+            telemetry,
+            embedded,
+            dir: loaded.state_dir()?,
+        })
     }
 
     /// Says what this process is, to others who would like to work on the same state.
@@ -136,25 +160,76 @@ impl Running {
         self.telemetry.scrape(&self.coordinator, in_flight_max, move || embedded.stats())
     }
 
+    /// What fails when the state cannot be written.
+    pub(crate) fn writing(&self) -> String {
+        writing(&self.dir)
+    }
+
+    /// Whether the state could not be written when it was tried last.
+    pub(crate) fn is_failing(&self) -> bool {
+        self.embedded.is_failing()
+    }
+
     /// Waits until a part ends, which none does by itself.
     pub(crate) async fn broken(&mut self) -> anyhow::Error {
-        match self.parts.join_next().await {
-            Some(Ok((name, Ok(())))) => anyhow::anyhow!("{name} ended by itself"),
-            Some(Ok((name, Err(error)))) => error.context(name),
-            Some(Err(error)) => anyhow::anyhow!(error).context("a part panicked"),
-            None => anyhow::anyhow!("nothing runs"),
+        tokio::select! {
+            biased;
+            Some(ended) = self.parts.join_next() => broken(ended),
+            Some(ended) = self.workers.join_next() => broken(ended),
+            else => anyhow::anyhow!("nothing runs"),
+        }
+    }
+
+    /// Begins nothing further: no deliberation is opened, no job is leased. Says how many jobs are under way.
+    pub(crate) fn close(&self) -> usize {
+        self.coordinator.close();
+        self.at_work.iter().map(|jobs| jobs.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Waits until the jobs under way have ended, once nothing further is begun. What comes of them is
+    /// recorded.
+    pub(crate) async fn drained(&mut self) -> anyhow::Result<()> {
+        loop {
+            tokio::select! {
+                biased;
+                Some(ended) = self.parts.join_next() => return Err(broken(ended)),
+                ended = self.workers.join_next() => match ended {
+                    None => return Ok(()),
+                    Some(Ok((_, Ok(())))) => {}
+                    Some(ended) => return Err(broken(ended)),
+                },
+            }
         }
     }
 
     /// Stops all parts, gives them a while to end what they have begun, closes the state and sends the last
     /// traces.
     pub(crate) async fn stop(mut self, grace: Option<Duration>) {
+        self.close();
         self.stop.cancel();
-        let ended = async { while self.parts.join_next().await.is_some() {} };
+        let ended = async {
+            while self.parts.join_next().await.is_some() {}
+            while self.workers.join_next().await.is_some() {}
+        };
         if tokio::time::timeout(grace.unwrap_or(GRACE), ended).await.is_err() {
+            self.workers.shutdown().await;
             self.parts.shutdown().await;
         }
         tokio::join!(self.telemetry.flush(), self.embedded.close());
+    }
+
+    /// Lets go of the jobs under way. They come again when somebody works on the state.
+    pub(crate) async fn leave_jobs(&mut self) {
+        self.workers.shutdown().await;
+    }
+}
+
+/// Why a part that was to go on ended.
+fn broken(ended: Ended) -> anyhow::Error {
+    match ended {
+        Ok((name, Ok(()))) => anyhow::anyhow!("{name} ended by itself"),
+        Ok((name, Err(error))) => error.context(name),
+        Err(error) => anyhow::anyhow!(error).context("a part panicked"),
     }
 }
 
@@ -180,7 +255,15 @@ pub(crate) async fn open(loaded: &Loaded, clock: Arc<dyn Clock>) -> anyhow::Resu
         EmbeddedSettings { lease_ms: loaded.config.worker.lease_s * 1000, ..EmbeddedSettings::default() };
     let at = dir.clone();
     let opened = tokio::task::spawn_blocking(move || Embedded::open(&dir, settings, clock)).await?;
-    opened.with_context(|| format!("opening the state in {}", at.display()))
+    let embedded = opened.with_context(|| format!("opening the state in {}", at.display()))?;
+    // Said before anything is asked of a model.
+    let writable = embedded.events.writable().await;
+    writable.with_context(|| writing(&at))?;
+    Ok(embedded)
+}
+
+fn writing(dir: &Path) -> String {
+    format!("writing the state in {}", dir.display())
 }
 
 fn coordinator_settings(config: &Config) -> Settings {

@@ -1,5 +1,6 @@
 //! What people and programs are shown: progress on standard error, results on standard output.
 
+pub(crate) mod copying;
 pub(crate) mod follow;
 mod lanes;
 mod verdict;
@@ -7,6 +8,7 @@ mod working;
 
 use std::io::{ErrorKind, IsTerminal as _, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::Outcome;
@@ -88,6 +90,11 @@ pub(crate) fn harmless(text: &str) -> String {
     text.chars().map(|c| if keep(c) { c } else { char::REPLACEMENT_CHARACTER }).collect()
 }
 
+/// So many of something, in words.
+pub(crate) fn many(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
+}
+
 /// Says what is about to happen.
 pub(crate) fn introduce(id: impl std::fmt::Display, label: &str) {
     say(format_args!("deliberation {id}\nusing {label}"));
@@ -120,8 +127,8 @@ pub(crate) async fn conclude(
     if followed.is_ok() {
         running.telemetry.end_told().await;
     }
-    // Nobody waits for models any more.
-    running.stop(None).await;
+    // Nobody waits for models any more; what cannot be recorded is not waited for either.
+    running.stop(followed.is_err().then_some(Duration::ZERO)).await;
     match followed? {
         Some(outcome) => self::outcome(&outcome, label, json),
         None => Ok(Exit::Left),

@@ -106,6 +106,7 @@ fn the_defaults_are_the_ones_promised() {
     assert_eq!((state.results_served_s, state.history_days), (3600, 30));
     assert_eq!(server.listen.to_string(), "127.0.0.1:50055");
     assert!(!server.wait_by_default);
+    assert_eq!(server.shutdown_grace_s, 30);
     assert_eq!((deliberation.rounds, deliberation.timeout_s, deliberation.quorum), (1, 300, 1));
     assert_eq!((model.temperature, model.tokens_max, model.request_timeout_s), (0.7, 2048, 60));
     assert_eq!(model.kind, ModelKind::Auto);

@@ -9,6 +9,7 @@ use fleet_deliberation::{
 };
 use serde::Serialize;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use crate::histories::{Histories, Loaded};
 use crate::in_flight::{InFlight, Move};
@@ -20,6 +21,9 @@ use crate::{AtWork, Councils, HandleError, chain, rfc3339};
 const CONFLICTS_MAX: usize = 16;
 /// How many deliberations are looked at for a list of some of them.
 pub const LOOKED_AT_MAX: usize = 10_000;
+
+/// When whoever was refused may come back, in milliseconds.
+const RETRY_MS: u64 = 1_000;
 
 /// What the coordinator goes by where a request does not say.
 #[derive(Debug, Clone)]
@@ -103,6 +107,7 @@ pub struct Coordinator {
     councils: Arc<Councils>,
     settings: Settings,
     in_flight: InFlight,
+    closing: CancellationToken,
 }
 
 impl Coordinator {
@@ -117,8 +122,19 @@ impl Coordinator {
         councils: Arc<Councils>,
         settings: Settings,
     ) -> Coordinator {
-        let in_flight = InFlight::default();
-        Coordinator { histories, answers, clock, entropy, observer, councils, settings, in_flight }
+        let (in_flight, closing) = (InFlight::default(), CancellationToken::new());
+        Coordinator { histories, answers, clock, entropy, observer, councils, settings, in_flight, closing }
+    }
+
+    /// Opens nothing further from here on. What comes of what was begun is still taken in.
+    pub fn close(&self) {
+        self.closing.cancel();
+    }
+
+    /// Cancelled once nothing further is opened. Work that is not begun is not to be begun then, and not to
+    /// run out of time.
+    pub fn closing(&self) -> &CancellationToken {
+        &self.closing
     }
 
     /// The histories behind.
@@ -165,10 +181,10 @@ impl Coordinator {
         }
         let room = match self.room() {
             Ok(room) => room,
-            // What was accepted before is accepted again, however many are under way.
-            Err(busy) => match self.histories.load(&id).await? {
+            // What was accepted before is accepted again, whatever keeps others out.
+            Err(refusal) => match self.histories.load(&id).await? {
                 Some(known) => return self.submitted_again(&known, submission),
-                None => return Err(busy),
+                None => return Err(refusal),
             },
         };
         let agents = submission.members.iter().map(|member| member.agent.clone()).collect();
@@ -367,7 +383,10 @@ impl Coordinator {
 
     /// A place among those under way, given back unless it is done.
     fn room(&self) -> Result<Move<'_>, HandleError> {
+        if self.closing.is_cancelled() {
+            return Err(HandleError::Closing { retry_after_ms: RETRY_MS });
+        }
         let limit = self.settings.in_flight_max;
-        self.in_flight.enter(limit).ok_or(HandleError::Busy { limit, retry_after_ms: 1000 })
+        self.in_flight.enter(limit).ok_or(HandleError::Busy { limit, retry_after_ms: RETRY_MS })
     }
 }

@@ -38,6 +38,12 @@ pub enum HandleError {
         /// A good moment to come back, in milliseconds from now.
         retry_after_ms: u64,
     },
+    /// The process is about to end: come back to the next one.
+    #[error("the server is stopping and takes nothing new; try again soon")]
+    Closing {
+        /// A good moment to come back, in milliseconds from now.
+        retry_after_ms: u64,
+    },
     /// The log could not be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,6 +61,7 @@ impl HandleError {
             HandleError::Rejected(Rejection::NotNow(_)) => "not_now",
             HandleError::NoCouncil { .. } => "no_council",
             HandleError::Busy { .. } => "busy",
+            HandleError::Closing { .. } => "closing",
             HandleError::Store(StoreError::Conflict) => "conflict",
             HandleError::Store(StoreError::Full) => "full",
             HandleError::Store(StoreError::Unavailable(_)) => "unavailable",

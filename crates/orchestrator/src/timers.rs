@@ -50,7 +50,12 @@ impl Timers {
 
     /// Watches over what is open, and over the records behind `from`, until told to stop.
     pub async fn run(self, from: Position, stop: CancellationToken) {
-        stop.run_until_cancelled(self.follow(from)).await;
+        let watch = async {
+            self.coordinator.closing().run_until_cancelled(self.follow(from)).await;
+            // Nobody begins what is awaited now, and it is not to run out of time for that.
+            stop.cancelled().await;
+        };
+        stop.run_until_cancelled(watch).await;
     }
 
     async fn follow(&self, mut place: Position) {

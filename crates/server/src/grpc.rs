@@ -62,6 +62,11 @@ impl Grpc {
     ) -> Grpc {
         Grpc { coordinator, model, stats, clock, settings, stop, started: Instant::now() }
     }
+
+    /// Cancelled once nothing further is taken.
+    pub(crate) fn closing(&self) -> CancellationToken {
+        self.coordinator.closing().clone()
+    }
 }
 
 #[tonic::async_trait]

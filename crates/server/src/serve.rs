@@ -22,8 +22,9 @@ const NOTICE: Duration = Duration::from_millis(200);
 /// How long calls may take to end after that.
 const DRAIN: Duration = Duration::from_secs(2);
 
-/// The server on `listener`, to be awaited until `stop`; `scrape` writes the metrics it shows. It first says that it is not serving, then
-/// refuses new connections, then ends the calls it has.
+/// The server on `listener`, to be awaited until `stop`; `scrape` writes the metrics it shows. It says that it is
+/// not serving once the service takes nothing further; from `stop` on it refuses new connections and ends the
+/// calls it has.
 ///
 /// # Errors
 /// The descriptors of the protos cannot be read.
@@ -42,6 +43,7 @@ pub fn serve(
     };
     let (reflection, reflection_alpha) = (reflect().build_v1()?, reflect().build_v1alpha()?);
     let coordinator = Arc::clone(&grpc.coordinator);
+    let closing = grpc.closing();
     let service = OrchestratorServiceServer::new(grpc)
         .max_decoding_message_size(message_bytes_max)
         // What was accepted in parts may be more as a whole.
@@ -50,14 +52,18 @@ pub fn serve(
         .add_service(reflection)
         .add_service(reflection_alpha)
         .add_service(service);
-    let routes = http::beside(routes, scrape, coordinator, stop.clone());
+    let routes = http::beside(routes, scrape, coordinator, closing.clone());
     Ok(async move {
         health.set_serving::<OrchestratorServiceServer<Grpc>>().await;
         let drain = async {
-            stop.cancelled().await;
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => {}
+                () = closing.cancelled() => {}
+            }
             health.set_not_serving::<OrchestratorServiceServer<Grpc>>().await;
             health.set_service_status("", tonic_health::ServingStatus::NotServing).await;
-            tokio::time::sleep(NOTICE).await;
+            tokio::join!(stop.cancelled(), tokio::time::sleep(NOTICE));
         };
         // An answer goes out in several small writes, none of which is to wait for an acknowledgement. Said
         // here, for the server's own option counts only where it makes the listener itself.

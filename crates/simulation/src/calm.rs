@@ -68,7 +68,7 @@ impl Calm {
         for (_, part) in parts {
             executor.0.spawn(Owner::Process(0), part);
         }
-        executor.0.spawn(Owner::Process(0), Box::pin(worker.run(CancellationToken::new())));
+        executor.0.spawn(Owner::Process(0), Box::pin(worker.run(coordinator.closing().clone())));
         coordinator
     }
 

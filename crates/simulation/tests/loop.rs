@@ -288,6 +288,30 @@ fn above_the_limit_a_submission_is_refused_and_a_repeated_one_is_not() {
 }
 
 #[test]
+fn a_process_that_closes_begins_nothing_and_lets_nothing_run_out_of_time() {
+    let story = Story::of(|request| match (request.agent.as_str(), request.attempt) {
+        ("agent-dev-002", 1) => Says::Nothing,
+        _ => Says::Text("an answer"),
+    });
+    let request = || Request { agents: Some(2), ..named("a") };
+    let id = story.submit(request()).unwrap();
+    story.calm.pass_ms(2_000);
+    story.coordinator.close();
+    assert!(matches!(story.submit(named("b")), Err(HandleError::Closing { .. })));
+    assert_eq!(story.submit(request()).unwrap(), id, "what was accepted is accepted again");
+    let calls = story.calls().len();
+    let window = story.calm.state(&id).unwrap().next_deadline().unwrap();
+    story.calm.pass_ms(window.ms_since(story.calm.now()) + 1_000);
+    let state = story.calm.state(&id).unwrap();
+    assert_eq!((state.answered(), state.jobs.failed, state.ended), (1, 0, None), "nothing was given up");
+    assert_eq!(story.calls().len(), calls);
+    let coordinator = story.calm.start(settings(), Arc::clone(&story.model) as _);
+    let story = Story { coordinator, ..story };
+    story.ended(&id);
+    assert_eq!(story.calm.state(&id).unwrap().answered(), 2, "it goes on with the next process");
+}
+
+#[test]
 fn an_unknown_role_names_the_councils_there_are() {
     let story = Story::of(|_| Says::Nothing);
     let error = story.submit(Request { role: "POET".into(), ..request(1, 0) }).unwrap_err();

@@ -2,6 +2,7 @@
 
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fleet_deliberation::{Answer, Assignment, Deliberation, Failure, FailureKind, JobId, Outcome, Timestamp};
 use fleet_orchestrator::port::{
@@ -63,6 +64,7 @@ pub struct Parts {
 pub struct Worker {
     parts: Parts,
     settings: Settings,
+    at_work: Arc<AtomicUsize>,
 }
 
 /// What became of an attempt at a job.
@@ -77,7 +79,13 @@ impl Worker {
     /// A worker made of these parts.
     #[must_use]
     pub fn new(parts: Parts, settings: Settings) -> Worker {
-        Worker { parts, settings }
+        Worker { parts, settings, at_work: Arc::default() }
+    }
+
+    /// How many jobs it does at the moment, to be looked at while it runs.
+    #[must_use]
+    pub fn at_work(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.at_work)
     }
 
     /// Works until told to stop, then ends the jobs it has begun. Dropping the future leaves them; their
@@ -86,6 +94,7 @@ impl Worker {
         let mut at_work = FuturesUnordered::new();
         let mut leased = pin!(self.lease(self.settings.slots));
         loop {
+            self.at_work.store(at_work.len(), Ordering::Relaxed);
             let leases = tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -97,7 +106,9 @@ impl Worker {
             let free = self.settings.slots.saturating_sub(at_work.len()).max(1);
             leased.set(self.lease(free));
         }
-        while at_work.next().await.is_some() {}
+        while at_work.next().await.is_some() {
+            self.at_work.store(at_work.len(), Ordering::Relaxed);
+        }
     }
 
     async fn lease(&self, slots: usize) -> Vec<Lease> {

@@ -56,8 +56,13 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     let signals = follow::Signals::listen()?;
     let submitted = running.coordinator.submit(request).await;
     if let Err(error) = submitted {
+        let writing = running.writing();
         running.stop(None).await;
-        return Err(in_flags(error.into()));
+        let of_the_store = matches!(error, HandleError::Store(_));
+        return Err(match of_the_store {
+            true => anyhow::Error::from(error).context(writing),
+            false => in_flags(error.into()),
+        });
     }
     show::introduce(&id, &label);
     let outcome = follow::here(&mut running, &id, signals).await;

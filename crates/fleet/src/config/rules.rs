@@ -20,7 +20,7 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 22] = [
+const WHOLE: [(&str, i64, i64); 23] = [
     ("councils.*.agents", 0, AGENTS_MAX as i64),
     ("councils.*.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.quorum", 1, AGENTS_MAX as i64),
@@ -36,6 +36,7 @@ const WHOLE: [(&str, i64, i64); 22] = [
     ("model.tokens_per_minute_max", 0, i64::MAX),
     ("server.in_flight_max", 1, 1_000_000),
     ("server.message_bytes_max", 64 * 1024, 64 * MIB),
+    ("server.shutdown_grace_s", 0, 60 * 60),
     ("simulated.latency_ms", 0, DAY_S * 1000),
     ("simulated.seed", 0, i64::MAX),
     ("state.history_bytes_max", MIB, i64::MAX),

@@ -16,6 +16,7 @@ use tokio::time::{Instant, interval, sleep_until};
 
 use super::lanes::Lanes;
 use crate::config::Loaded;
+use crate::exit::remedy;
 use crate::remote::Remote;
 use crate::running::Running;
 use crate::state::at_work;
@@ -159,6 +160,15 @@ pub(crate) async fn here(
             changed = watched.changed() => changed.context("the coordinator is gone")?,
             Ok(tick) = ticks.recv() => lanes.tick(&tick),
             _ = draw.tick() => lanes.draw(),
+        }
+        // What cannot be recorded does not end either, and nobody is to wait for that.
+        if running.is_failing()
+            && let Err(error) = running.coordinator.histories().store().writable().await
+        {
+            lanes.clear();
+            let (what, why, remedy) = (running.writing(), fleet_orchestrator::chain(&error), remedy(&error));
+            let message = format!("{what}: {why}; {remedy}, then go on with: fleet resume {id}");
+            return Err(Problem::new(Exit::Unavailable, message).into());
         }
     }
     lanes.clear();

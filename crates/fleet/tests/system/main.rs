@@ -2,11 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod backup;
 mod bad_input;
 mod command;
 mod councils;
 mod crash;
 mod discovery;
+mod disks;
 mod durability;
 mod exit_codes;
 mod figures;

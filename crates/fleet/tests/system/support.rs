@@ -1,5 +1,6 @@
 //! What the tests have in common: a place to work in, processes that end with the test, waiting for things.
 
+mod apart;
 mod client;
 mod collector;
 mod http;
@@ -15,6 +16,7 @@ mod store;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+pub(crate) use apart::{Filler, View};
 pub(crate) use client::{Client, deliberate, field_of, reflected, retry_of, service_of};
 pub(crate) use collector::{Collector, attribute};
 pub(crate) use fleet_scripted::Scripted;

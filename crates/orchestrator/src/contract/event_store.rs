@@ -24,6 +24,7 @@ macro_rules! each_rule_of_event_store {
         $rule!(of_first_records_exactly_one_opens_the_history);
         $rule!(whoever_decides_again_after_a_conflict_gets_in);
         $rule!(an_append_nobody_waits_for_is_there_whole_or_not_at_all);
+        $rule!(a_store_that_takes_records_says_so_and_is_left_as_it_was);
         $rule!(open_histories_are_listed_oldest_first);
         $rule!(the_newest_histories_are_listed_newest_first);
         $rule!(histories_that_ended_before_a_moment_are_expired);
@@ -245,6 +246,23 @@ pub async fn an_append_nobody_waits_for_is_there_whole_or_not_at_all(store: Arc<
         assert_eq!(records.len(), n + 1 + there);
         assert_eq!(texts(&records).last(), Some(&format!("kept {n}").as_str()));
     }
+}
+
+/// To find out whether a store can be written is no record.
+pub async fn a_store_that_takes_records_says_so_and_is_left_as_it_was(store: Arc<dyn EventStore>) {
+    let id = history("a");
+    soon(store.writable()).await.expect("it can be written");
+    let first = append_all(&*store, &id, &["one"]).await;
+    let end = soon(store.end()).await.expect("there is an end");
+    for _ in 0..3 {
+        soon(store.writable()).await.expect("it can be written");
+    }
+    assert_eq!(soon(store.end()).await.expect("there is an end"), end);
+    assert_eq!(
+        soon(store.histories(Listing::Open(HistoryKind::Deliberation))).await.expect("they are listed").len(),
+        1
+    );
+    soon(store.append(&id, first[0], entry("two", 2))).await.expect("the next record follows");
 }
 
 async fn listed(store: &dyn EventStore, listing: Listing) -> Vec<String> {

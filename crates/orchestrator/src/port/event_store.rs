@@ -173,6 +173,10 @@ pub trait EventStore: Send + Sync {
     /// Nothing is left out: a record is only given once no record before it can appear any more.
     async fn tail(&self, after: Position, limit: usize) -> Result<Vec<Stored>, StoreError>;
 
+    /// Whether records would be taken now: finds out by writing something that is of no consequence, as
+    /// durably as a record.
+    async fn writable(&self) -> Result<(), StoreError>;
+
     /// Forgets an ended history for good. Nothing happens if it is not there; `Conflict` if it is open.
     async fn forget(&self, history: &HistoryId) -> Result<(), StoreError>;
 }

@@ -3,11 +3,14 @@
 //! A figure that nothing is known of stays unset.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{Role, Timestamp};
+use fleet_orchestrator::port::StoreError;
 use fleet_orchestrator::stats::{Health, Lately, Stats, Tally, Totals};
 use fleet_orchestrator::{AgentStatus, Coordinator, HandleError, chain};
+use tokio::time::timeout;
 use tonic::Status;
 
 use super::answer::signed;
@@ -16,6 +19,8 @@ use super::status::malformed;
 
 /// How far back the health of the server looks, in milliseconds.
 const HEALTH_MS: u64 = 300_000;
+/// How long the store may take to show that it can be written.
+const STORE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// The seats of one council.
 struct Seats {
@@ -40,22 +45,25 @@ async fn seats(
     Ok(seats.collect())
 }
 
-/// How the server does: by whether it can read its log, has room, and brings deliberations to verdicts.
+/// How the server does: by whether it can write its log, takes anything new, and brings deliberations to
+/// verdicts.
 pub(crate) async fn health(coordinator: &Coordinator, stats: &Stats, now: Timestamp, limit: usize) -> Health {
-    let readable = match coordinator.histories().store().end().await {
-        Ok(_) => true,
-        Err(error) => {
-            tracing::error!(error = chain(&error), "the log cannot be read");
-            false
+    let store = match timeout(STORE_PATIENCE, coordinator.histories().store().writable()).await {
+        Ok(Ok(())) => Health::Healthy,
+        Ok(Err(StoreError::Full)) => Health::Degraded,
+        Ok(Err(error)) => {
+            tracing::error!(error = chain(&error), "the log cannot be written");
+            Health::Unhealthy
+        }
+        Err(_) => {
+            tracing::error!("the log was not written within {} s", STORE_PATIENCE.as_secs());
+            Health::Unhealthy
         }
     };
-    let room = coordinator.in_flight() < limit;
+    let takes_more = coordinator.in_flight() < limit && !coordinator.closing().is_cancelled();
     let lately = stats.lately(Timestamp(now.0.saturating_sub(HEALTH_MS))).tally().health();
-    match (readable, room) {
-        (false, _) => Health::Unhealthy,
-        (true, false) => lately.max(Health::Degraded),
-        (true, true) => lately,
-    }
+    let room = if takes_more { Health::Healthy } else { Health::Degraded };
+    store.max(room).max(lately)
 }
 
 pub(crate) async fn totals(

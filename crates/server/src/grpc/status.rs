@@ -30,11 +30,18 @@ pub(crate) fn status(error: HandleError) -> Status {
         HandleError::Busy { retry_after_ms, .. } => {
             later(Code::ResourceExhausted, message, Duration::from_millis(retry_after_ms))
         }
+        HandleError::Closing { retry_after_ms } => {
+            later(Code::Unavailable, message, Duration::from_millis(retry_after_ms))
+        }
         HandleError::Store(error) => {
             tracing::error!(error = chain(&error), "a call failed");
             match error {
                 StoreError::Conflict => Status::aborted("others changed it at the same time; try again"),
-                StoreError::Full => later(Code::ResourceExhausted, message, STORE_RETRY),
+                StoreError::Full => later(
+                    Code::ResourceExhausted,
+                    format!("{message}: its disk needs room; try again with the same task_id"),
+                    STORE_RETRY,
+                ),
                 StoreError::Unavailable(_) => later(
                     Code::Unavailable,
                     format!("{message}; try again with the same task_id"),
@@ -97,6 +104,7 @@ mod tests {
             (HandleError::NoCouncil { role: "SAGE".into(), existing: Vec::new() }, Code::NotFound, false),
             (served, Code::NotFound, false),
             (HandleError::Busy { limit: 1, retry_after_ms: 1000 }, Code::ResourceExhausted, true),
+            (HandleError::Closing { retry_after_ms: 1000 }, Code::Unavailable, true),
             (HandleError::Store(StoreError::Conflict), Code::Aborted, false),
             (HandleError::Store(StoreError::Full), Code::ResourceExhausted, true),
             (HandleError::Store(StoreError::Unavailable(cause())), Code::Unavailable, true),

@@ -107,6 +107,10 @@ impl EventStore for Link {
         .await
     }
 
+    async fn writable(&self) -> Result<(), StoreError> {
+        self.operate("write something", |_| Ok(())).await
+    }
+
     async fn forget(&self, history: &HistoryId) -> Result<(), StoreError> {
         self.operate("forget", |state| {
             state.histories.remove(history);
