@@ -56,8 +56,9 @@ fn set_up(path: &Path, state: &State, pages_max: Option<u32>) -> Result<Connecti
         // Checkpoints are made beside the writer; see `checkpoint.rs`.
         connection.pragma_update(None, "wal_autocheckpoint", 0)?;
         connection.pragma_update(None, "cache_size", -WRITER_CACHE_KIB)?;
-        if *state == State::Empty {
-            schema::create(&connection)?;
+        match state {
+            State::Empty => schema::create(&connection)?,
+            State::Ours => schema::take_over(&connection)?,
         }
         if let Some(pages) = pages_max {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;

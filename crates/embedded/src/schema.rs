@@ -18,8 +18,16 @@ pub(crate) const LOG: &str = "-wal";
 /// and for the index of the log.
 pub(crate) const LOG_INDEX: &str = "-shm";
 
-/// The newest format this version reads and the one it writes.
-pub(crate) const FORMAT: u32 = 1;
+/// The format this version writes. Every earlier one is read, and taken over when it is opened for writing:
+///
+/// 1. held histories of deliberations only, in records of form 1. Its tables are the same.
+/// 2. holds histories of councils besides, and records of form 2.
+///
+/// An earlier version would take the new histories and records for damaged, so it is told at once.
+pub(crate) const FORMAT: u32 = 2;
+
+/// The oldest format that is read.
+const FORMAT_MIN: u32 = 1;
 
 /// Marks a SQLite file as ours: `FLEE`.
 const APPLICATION: u32 = 0x464c_4545;
@@ -149,12 +157,22 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
 
 fn judge(path: &Path, application: u32, format: u32) -> Result<State, OpenError> {
     match (application, format) {
-        (APPLICATION, FORMAT) => Ok(State::Ours),
+        (APPLICATION, FORMAT_MIN..=FORMAT) => Ok(State::Ours),
         (APPLICATION, found) => Err(OpenError::Newer { path: path.into(), found, known: FORMAT }),
         // Also what is left when we died right after making the file.
         (0, 0) => Ok(State::Empty),
         _ => Err(OpenError::NotOurs(path.into())),
     }
+}
+
+/// Takes a file of an earlier format over. Records stay as they are: each says which form it has.
+pub(crate) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
+    let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    if format < FORMAT {
+        connection.pragma_update(None, "user_version", FORMAT)?;
+        tracing::info!(format, now = FORMAT, "the state was taken over from an earlier version");
+    }
+    Ok(())
 }
 
 /// Makes the tables in an empty file, all or none.

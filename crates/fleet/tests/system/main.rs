@@ -23,3 +23,4 @@ mod shutdown;
 mod support;
 mod telemetry;
 mod terminal;
+mod upgrade;
