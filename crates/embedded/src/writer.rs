@@ -163,8 +163,10 @@ impl Writer {
     }
 
     fn note(&mut self, error: Option<&rusqlite::Error>) {
-        match error {
-            Some(error) => self.fails(&store_error(error)),
+        match error.map(store_error) {
+            // What is broken in one place says nothing about others.
+            Some(StoreError::Corrupt(..)) => {}
+            Some(error) => self.fails(&error),
             // What is small may still find room where nothing else does.
             None if self.shared.failing.load(Ordering::Relaxed) && room::look(&self.dir).is_ok() => {
                 self.shared.failing.store(false, Ordering::Relaxed);
