@@ -2,7 +2,9 @@
 
 mod support;
 
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use fleet_deliberation::FailureKind;
 use fleet_llm::{Models, ProfileSettings, ServerSettings};
@@ -103,6 +105,50 @@ async fn of_two_calls_only_the_one_that_begins_first_is_heard() {
     let told: Vec<_> = pair.notes.calls().iter().map(|call| (call.nth, call.came_of_it)).collect();
     assert_eq!(told, [(2, None), (1, Some(Ok(())))]);
     assert_eq!((status(&pair.models).hedges, status(&pair.models).hedges_won), (1, 0));
+}
+
+#[tokio::test]
+async fn the_slow_call_is_given_up_as_soon_as_the_other_begins() {
+    let pair = Pair::new(slow, |call| Reply::answer(call, "on and on and on", 8).between_ms(2_000)).await;
+    let given_up = async {
+        let abandoned =
+            |server: &Scripted| server.calls().iter().any(|call| call.outcome == Outcome::Abandoned);
+        while !pair.servers.iter().any(abandoned) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = pair.ask() => panic!("it was not given up before the other had ended"),
+        () = given_up => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn where_both_have_begun_at_once_one_is_heard() {
+    let pair = Pair::new(
+        |call| Reply::answer(call, "first", 5).after_ms(HEDGE_AFTER_MS + 200).between_ms(400),
+        |call| Reply::answer(call, "other", 5).after_ms(100),
+    )
+    .await;
+    let heard = Mutex::new(String::new());
+    let tell = |tokens: Tokens<'_>| heard.lock().unwrap().push_str(tokens.text);
+    let request = request();
+    let mut asking = pin!(pair.models.complete(&request, &tell));
+    let both_sent = async {
+        while pair.calls() < 2 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = &mut asking => panic!("it has not been answered yet"),
+        () = both_sent => {}
+    }
+    // Not looked at until both answers are there: the servers and the connections have threads of their own.
+    std::thread::sleep(Duration::from_millis(500));
+    let answer = asking.await.unwrap();
+    assert_eq!(*heard.lock().unwrap(), answer.text);
 }
 
 #[tokio::test]

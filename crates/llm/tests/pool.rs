@@ -182,6 +182,17 @@ async fn refusals_of_requests_break_nothing() {
 }
 
 #[tokio::test]
+async fn a_job_without_time_is_no_fault_of_its_server() {
+    let slow = start(|_: &Call| Reply::silence()).await;
+    let models = models([server(&slow.url())]);
+    let hasty = ModelRequest { timeout_ms: 5, ..request() };
+    for _ in 0..2 * FAULTS_TO_OPEN {
+        assert_eq!(ask(&models, &hasty).await.unwrap_err().kind, FailureKind::Timeout);
+    }
+    assert_eq!(status(&models).servers[0].breaker, BreakerStatus::Closed { faults: 0 });
+}
+
+#[tokio::test]
 async fn no_server_gets_more_calls_at_once_than_it_may() {
     let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let script = {

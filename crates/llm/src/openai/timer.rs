@@ -97,3 +97,17 @@ impl Timer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_time_is_up_even_where_there_is_always_something_to_read() {
+        let mut timer = Timer::start(Limits { first_token_ms: 5, ..Limits::default() }, 60_000);
+        let begun = Instant::now();
+        while timer.within(std::future::ready(())).await.is_ok() {
+            assert!(begun.elapsed() < Duration::from_secs(20), "it has no end");
+        }
+    }
+}

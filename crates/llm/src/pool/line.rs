@@ -245,6 +245,8 @@ impl Line {
 pub(super) struct Books {
     pub(super) by_server: Vec<u32>,
     pub(super) by_deliberation: u32,
+    /// For how many deliberations something is counted.
+    pub(super) deliberations: usize,
     /// The servers of places that were given and not taken yet.
     pub(super) granted: Vec<usize>,
     pub(super) waiting: usize,
@@ -260,6 +262,7 @@ impl Line {
         Books {
             by_server: self.servers.iter().map(Standing::under_way).collect(),
             by_deliberation: self.under_way.values().sum(),
+            deliberations: self.under_way.len(),
             granted: self.waiting.values().filter_map(granted).collect(),
             waiting: self.waiting.values().filter(|waiter| waiter.waits()).count(),
         }

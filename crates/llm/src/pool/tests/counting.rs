@@ -144,6 +144,6 @@ proptest! {
         prop_assert!(callers.iter().all(|caller| !caller.waits()));
         drop(callers);
         let books = gate.books();
-        prop_assert_eq!((books.by_server, books.by_deliberation, books.waiting), (vec![0, 0, 0], 0, 0));
+        prop_assert_eq!((books.by_server, books.deliberations, books.waiting), (vec![0, 0, 0], 0, 0));
     }
 }
