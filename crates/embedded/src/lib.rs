@@ -38,4 +38,4 @@ pub use entropy::SystemEntropy;
 pub use error::OpenError;
 pub use lock::{StateLock, held_by};
 pub use stats::Stats;
-pub use ticks::{TICKS_MAX, Ticks};
+pub use ticks::{TICK_BYTES_MAX, TICKS_MAX, Ticks};

@@ -63,6 +63,7 @@ pub struct Server {
     pub wait_by_default: bool,
     pub message_bytes_max: usize,
     pub in_flight_max: usize,
+    pub streams_max: usize,
 }
 
 /// What holds for a task that does not say otherwise.

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use fleet_deliberation::{AgentId, CheckKind, CheckOutcome, CheckReport, Ending, JobKind, Lane};
+use fleet_deliberation::{
+    AgentId, CheckKind, CheckOutcome, CheckReport, Deliberation, Ending, JobKind, Lane,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::port::Announcement;
@@ -181,7 +183,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
     Some(Outcome::Failed(Failed {
         task_id,
         status: status.into(),
-        error: error_message(view),
+        error: error_message(state),
         error_type: error_type.into(),
         failed_agents,
         timestamp: rfc3339(ended.at),
@@ -190,8 +192,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
 
 /// Why a deliberation gave no verdict, in a sentence; empty when it gave one or is still open.
 #[must_use]
-pub fn error_message(view: &View) -> String {
-    let state = &view.state;
+pub fn error_message(state: &Deliberation) -> String {
     match state.ended.as_ref().map(|ended| &ended.ending) {
         None | Some(Ending::Completed(_)) => String::new(),
         Some(Ending::NoQuorum { answered, quorum }) => {

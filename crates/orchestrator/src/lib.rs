@@ -20,6 +20,7 @@ pub mod port;
 mod sweep;
 mod timers;
 mod trace;
+mod updates;
 mod view;
 
 pub use announcer::Announcer;
@@ -35,4 +36,5 @@ pub use persist::persist;
 pub use sweep::{Scope, Sweep};
 pub use timers::Timers;
 pub use trace::{BadTrace, TraceContext};
-pub use view::{ResultView, View, generation, report};
+pub use updates::{Following, Place, Shown, Update, Updates, Writing};
+pub use view::{Draft, ResultView, View, generation, report};

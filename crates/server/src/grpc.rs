@@ -3,6 +3,7 @@
 mod answer;
 mod ask;
 mod status;
+mod stream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,11 +12,13 @@ use fleet_api::v1::orchestrator_service_server::OrchestratorService;
 use fleet_api::v1::{self as wire};
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::Coordinator;
-use fleet_orchestrator::port::Clock;
+use fleet_orchestrator::port::{Clock, Watching};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use self::status::status;
+pub use self::stream::update;
+use self::stream::{Streams, UpdateStream};
 
 /// How the service behaves.
 #[derive(Debug, Clone, Copy)]
@@ -24,13 +27,17 @@ pub struct GrpcSettings {
     pub wait_by_default: bool,
     /// How many deliberations may be under way at once; above it, the server says it is degraded.
     pub in_flight_max: usize,
+    /// How many streams may be open at once.
+    pub streams_max: usize,
 }
 
 /// The service over a coordinator.
 pub struct Grpc {
     coordinator: Arc<Coordinator>,
     clock: Arc<dyn Clock>,
+    watching: Arc<dyn Watching>,
     settings: GrpcSettings,
+    streams: Streams,
     stop: CancellationToken,
     started: Instant,
 }
@@ -43,15 +50,18 @@ const LIST_MAX: usize = 1000;
 const LIST_DEFAULT: usize = 20;
 
 impl Grpc {
-    /// The service over `coordinator`. When it is told to `stop`, calls that wait answer with what there is.
+    /// The service over `coordinator`. When it is told to `stop`, calls that wait answer with what there is,
+    /// and streams end.
     #[must_use]
     pub fn new(
         coordinator: Arc<Coordinator>,
         clock: Arc<dyn Clock>,
+        watching: Arc<dyn Watching>,
         settings: GrpcSettings,
         stop: CancellationToken,
     ) -> Grpc {
-        Grpc { coordinator, clock, settings, stop, started: Instant::now() }
+        let (streams, started) = (Streams::up_to(settings.streams_max), Instant::now());
+        Grpc { coordinator, clock, watching, settings, streams, stop, started }
     }
 }
 
@@ -159,13 +169,13 @@ impl OrchestratorService for Grpc {
         Err(not_yet("Orchestrate needs the architect's selection; use Deliberate, which ranks the proposals"))
     }
 
-    type StreamDeliberationStream = tokio_stream::Empty<Result<wire::DeliberationUpdate, Status>>;
+    type StreamDeliberationStream = UpdateStream;
 
     async fn stream_deliberation(
         &self,
-        _: Request<wire::DeliberateRequest>,
+        request: Request<wire::DeliberateRequest>,
     ) -> Result<Response<Self::StreamDeliberationStream>, Status> {
-        Err(not_yet("streams are not served yet; use Deliberate and poll GetDeliberationResult"))
+        Ok(Response::new(self.stream(request.into_inner()).await?))
     }
 
     async fn register_agent(

@@ -3,5 +3,5 @@
 mod grpc;
 mod serve;
 
-pub use grpc::{Grpc, GrpcSettings};
+pub use grpc::{Grpc, GrpcSettings, update};
 pub use serve::serve;

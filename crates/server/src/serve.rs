@@ -19,6 +19,10 @@ const NOTICE: Duration = Duration::from_millis(200);
 /// How long calls may take to end after that.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// How often a client must show that it lives, and how long it may take to: a stream to one that does not is
+/// ended.
+const ALIVE: Duration = Duration::from_secs(30);
+
 /// The server on `listener`, to be awaited until `stop`. It first says that it is not serving, then
 /// refuses new connections, then ends the calls it has.
 ///
@@ -53,6 +57,8 @@ pub fn serve(
         // here, for the server's own option counts only where it makes the listener itself.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let served = Server::builder()
+            .http2_keepalive_interval(Some(ALIVE))
+            .http2_keepalive_timeout(Some(ALIVE))
             .add_service(health_service)
             .add_service(reflection)
             .add_service(reflection_alpha)

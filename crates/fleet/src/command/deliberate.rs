@@ -10,8 +10,9 @@ use fleet_orchestrator::port::Entropy as _;
 
 use crate::cli::Deliberate;
 use crate::config::Loaded;
-use crate::remote::Remote;
+use crate::remote::{Asked, Following, Remote};
 use crate::running::Running;
+use crate::show::follow::Shows;
 use crate::show::{self, follow};
 use crate::{Exit, Problem, model};
 
@@ -80,6 +81,7 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
         task_id: asked.id.unwrap_or_default(),
         wait: Some(false),
         after_sequence: 0,
+        tokens: None,
     };
     let mut signals = follow::Signals::listen()?;
     let submitted = tokio::select! {
@@ -92,7 +94,11 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
     };
     let id = submitted.task_id;
     show::introduce(&id, &format!("the server at {address}"));
-    let outcome = follow::remotely(&remote, &id, true, signals).await?;
+    let find = || Some(address.to_owned());
+    let what = Asked { id: id.clone(), after: 0, tokens: true, only_end: true };
+    let following = Following::new(remote.clone(), &find, what);
+    let followed = follow::remotely(following, &id, Some(&remote), signals, Shows::steps()).await?;
+    let outcome = followed.context("a deliberation that was followed to its end has an outcome")?;
     show::outcome(&outcome, &format!("the server at {address}"), asked.json)
 }
 

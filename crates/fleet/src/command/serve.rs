@@ -31,10 +31,12 @@ pub(super) async fn run(loaded: &Loaded) -> anyhow::Result<Exit> {
     let settings = GrpcSettings {
         wait_by_default: config.server.wait_by_default,
         in_flight_max: config.server.in_flight_max,
+        streams_max: config.server.streams_max,
     };
     let grpc = Grpc::new(
         Arc::clone(&running.coordinator),
         Arc::clone(&running.clock),
+        Arc::clone(&running.ticks) as _,
         settings,
         running.stop.clone(),
     );

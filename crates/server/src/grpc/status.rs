@@ -51,7 +51,8 @@ pub(crate) fn malformed(field: &str, reason: impl Into<String>) -> Status {
     Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
-fn later(code: Code, message: String, after: Duration) -> Status {
+/// A refusal for now, with a hint when to come back.
+pub(crate) fn later(code: Code, message: String, after: Duration) -> Status {
     Status::with_error_details(code, message, ErrorDetails::with_retry_info(Some(after)))
 }
 
