@@ -157,6 +157,8 @@ pub enum Phase {
     Generating,
     /// Agents review and revise.
     Reviewing,
+    /// Nothing is written any more; what was written last is checked, and then ranked.
+    Scoring,
     /// It has ended.
     Complete,
 }
@@ -189,9 +191,11 @@ impl Deliberation {
     /// What it is busy with.
     #[must_use]
     pub fn phase(&self) -> Phase {
+        let rounds = self.submission().rounds;
         match (&self.ended, &self.ring) {
             (Some(_), _) => Phase::Complete,
             (None, None) => Phase::Generating,
+            (None, Some(_)) if self.lanes.iter().all(|lane| lane.step.is_written(rounds)) => Phase::Scoring,
             (None, Some(_)) => Phase::Reviewing,
         }
     }
@@ -254,6 +258,19 @@ impl Step {
             | Step::Reviewing { window, .. }
             | Step::Revising { window, .. } => *window = new,
             Step::Checked { .. } | Step::Reviewed { .. } | Step::RoundOver { .. } | Step::Out => {}
+        }
+    }
+
+    /// Whether the last text is written, in a deliberation of `rounds` rounds: at most its check is awaited.
+    const fn is_written(&self, rounds: u32) -> bool {
+        match *self {
+            Step::Checking { round, .. } | Step::Checked { round } | Step::RoundOver { round } => {
+                round >= rounds
+            }
+            Step::Out => true,
+            Step::Proposing(_) | Step::Reviewing { .. } | Step::Reviewed { .. } | Step::Revising { .. } => {
+                false
+            }
         }
     }
 

@@ -43,4 +43,4 @@ pub use error::OpenError;
 pub use lock::{StateLock, held_by};
 pub use restore::{RestoreError, Restored, restore};
 pub use stats::Stats;
-pub use ticks::{TICKS_MAX, Ticks};
+pub use ticks::{TICK_BYTES_MAX, TICKS_MAX, Ticks};

@@ -50,7 +50,10 @@ pub enum Command {
     /// Print the result of a deliberation
     Result(ById),
     /// Follow a deliberation until it ends, then print its result
-    Watch(ById),
+    ///
+    /// It goes on when the server is started anew. With --events every step is a line of JSON on standard
+    /// output, for programs: `sequence` numbers the steps from 1 without gaps, and --after goes on behind one.
+    Watch(Watch),
     /// End a deliberation without a verdict
     Cancel(Cancel),
     /// List the deliberations submitted last, newest first
@@ -203,6 +206,28 @@ pub struct ById {
     /// Print one JSON object, nothing else
     #[arg(long)]
     pub json: bool,
+    /// Ask a running server [default: the one that works on the state, if there is one]
+    #[arg(long, value_name = "ADDRESS")]
+    pub server: Option<String>,
+}
+
+/// `fleet watch`.
+#[derive(Debug, Args)]
+pub struct Watch {
+    /// The id of the deliberation
+    pub id: String,
+    /// Print the result as one JSON object, nothing else but what --events prints before it
+    #[arg(long)]
+    pub json: bool,
+    /// Print each step as one line of JSON as it comes, and no result unless --json asks for it
+    #[arg(long)]
+    pub events: bool,
+    /// With --events: also print what is being written, as it comes; needs a server
+    #[arg(long, requires = "events")]
+    pub tokens: bool,
+    /// With --events: go on behind the step of this sequence
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 0, requires = "events")]
+    pub after: u64,
     /// Ask a running server [default: the one that works on the state, if there is one]
     #[arg(long, value_name = "ADDRESS")]
     pub server: Option<String>,

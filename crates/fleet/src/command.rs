@@ -48,7 +48,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Resume(resume) => resume::run(&loaded, resume).await,
             Command::Serve(_) => serve::run(&loaded).await,
             Command::Result(by_id) => result::run(&loaded, by_id).await,
-            Command::Watch(by_id) => watch::run(&loaded, by_id).await,
+            Command::Watch(watch) => watch::run(&loaded, watch).await,
             Command::Cancel(cancel) => cancel::run(&loaded, cancel).await,
             Command::List(list) => list::run(&loaded, list).await,
             Command::Models(models) => models::run(&loaded, models).await,

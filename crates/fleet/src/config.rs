@@ -73,6 +73,7 @@ pub struct Server {
     pub message_bytes_max: usize,
     pub in_flight_max: usize,
     pub shutdown_grace_s: u64,
+    pub streams_max: usize,
 }
 
 /// What holds for a task that does not say otherwise.

@@ -1,5 +1,7 @@
 //! A running server, over gRPC.
 
+mod following;
+
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -7,8 +9,11 @@ use fleet_api::v1 as wire;
 use fleet_api::v1::orchestrator_service_client::OrchestratorServiceClient;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Channel, Endpoint};
+use tonic::{Status, Streaming};
 
 use crate::{Exit, Problem, telemetry};
+
+pub(crate) use following::{Asked, Following, Heard};
 
 /// How long a server may take to accept the connection.
 const CONNECT: Duration = Duration::from_secs(5);
@@ -60,6 +65,22 @@ impl Remote {
     pub(crate) async fn result(&self, id: &str) -> anyhow::Result<wire::GetDeliberationResultResponse> {
         let request = wire::GetDeliberationResultRequest { task_id: id.into(), with_event: true };
         Ok(self.client.clone().get_deliberation_result(request).await?.into_inner())
+    }
+
+    /// The updates of a deliberation behind `after`.
+    async fn stream(
+        &self,
+        id: &str,
+        after: u64,
+        tokens: bool,
+    ) -> Result<Streaming<wire::DeliberationUpdate>, Status> {
+        let request = wire::DeliberateRequest {
+            task_id: id.into(),
+            after_sequence: after,
+            tokens: Some(tokens),
+            ..wire::DeliberateRequest::default()
+        };
+        Ok(self.client.clone().stream_deliberation(request).await?.into_inner())
     }
 
     pub(crate) async fn cancel(

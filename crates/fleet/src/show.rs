@@ -3,6 +3,8 @@
 pub(crate) mod copying;
 pub(crate) mod follow;
 mod lanes;
+mod line;
+mod steps;
 mod verdict;
 mod working;
 
@@ -23,10 +25,16 @@ use crate::{Exit, Problem};
 
 /// Prints to standard output. A reader that has gone away is no error: it has read what it wanted.
 pub(crate) fn print(text: &str) -> anyhow::Result<()> {
+    print_line(text).map(drop)
+}
+
+/// Prints one of many lines; `false` if the reader has gone away.
+pub(crate) fn print_line(line: &str) -> anyhow::Result<bool> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(harmless(text).as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    match stdout.write_all(harmless(line).as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Err(error) => Err(error.into()),
+        Ok(()) => Ok(true),
     }
 }
 
@@ -137,21 +145,31 @@ pub(crate) async fn conclude(
 
 /// Shows how a deliberation ended.
 pub(crate) fn outcome(outcome: &Outcome, label: &str, json: bool) -> anyhow::Result<Exit> {
-    let exit = match outcome {
+    if json {
+        print(&(outcome.to_json() + "\n"))?;
+        return Ok(exit(outcome));
+    }
+    if let Outcome::Completed(completed) = outcome {
+        print(&verdict::text(completed, label))?;
+    }
+    Ok(end(outcome))
+}
+
+/// Says why there is no verdict, where there is none.
+pub(crate) fn end(outcome: &Outcome) -> Exit {
+    if let Outcome::Failed(failed) = outcome {
+        complain(format_args!("no verdict: {}", failed.error));
+    }
+    exit(outcome)
+}
+
+fn exit(outcome: &Outcome) -> Exit {
+    match outcome {
         Outcome::Completed(_) => Exit::Done,
         Outcome::Failed(failed) if failed.status == "timeout" => Exit::TimedOut,
         Outcome::Failed(failed) if failed.error_type == "cancelled" => Exit::Cancelled,
         Outcome::Failed(_) => Exit::Failed,
-    };
-    if json {
-        print(&(outcome.to_json() + "\n"))?;
-        return Ok(exit);
     }
-    match outcome {
-        Outcome::Completed(completed) => print(&verdict::text(completed, label))?,
-        Outcome::Failed(failed) => complain(format_args!("no verdict: {}", failed.error)),
-    }
-    Ok(exit)
 }
 
 /// Shows a deliberation that has not ended.

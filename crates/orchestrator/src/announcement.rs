@@ -183,7 +183,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
     Some(Outcome::Failed(Failed {
         task_id,
         status: status.into(),
-        error: error_message(view),
+        error: error_message(state),
         error_type: error_type.into(),
         failed_agents,
         timestamp: rfc3339(ended.at),
@@ -203,8 +203,7 @@ pub fn error_type(state: &Deliberation) -> Option<&'static str> {
 
 /// Why a deliberation gave no verdict, in a sentence; empty when it gave one or is still open.
 #[must_use]
-pub fn error_message(view: &View) -> String {
-    let state = &view.state;
+pub fn error_message(state: &Deliberation) -> String {
     match state.ended.as_ref().map(|ended| &ended.ending) {
         None | Some(Ending::Completed(_)) => String::new(),
         Some(Ending::NoQuorum { answered, quorum }) => {

@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::histories::{Histories, Loaded};
 use crate::in_flight::{InFlight, Move};
 use crate::port::{Answers, Clock, Entropy, HistoryKind, Listing, Observer, StoreError};
+use crate::updates::Updates;
 use crate::view::{self, View};
 use crate::{AtWork, Councils, HandleError, chain, rfc3339};
 
@@ -253,17 +254,16 @@ impl Coordinator {
 
     /// A deliberation with the texts of its results, as long as it is served.
     pub async fn view(&self, id: &DeliberationId) -> Result<View, HandleError> {
-        let loaded = self.known(id).await?;
-        if let Some(Ended { at, .. }) = &loaded.state.ended
-            && self.clock.now() > at.plus_ms(self.settings.served_ms)
-        {
-            return Err(HandleError::NoLongerServed {
-                id: id.clone(),
-                ended_at: rfc3339(*at),
-                served_s: self.settings.served_ms / 1000,
-            });
-        }
+        let loaded = self.served(id).await?;
         Ok(view::of(&loaded.state, &*self.answers).await?)
+    }
+
+    /// The updates of a deliberation behind `after`, which is 0 or the sequence of one of them, as long as it
+    /// is served.
+    pub async fn updates(&self, id: &DeliberationId, after: u64) -> Result<Updates, HandleError> {
+        self.served(id).await?;
+        let (histories, answers) = (Arc::clone(&self.histories), Arc::clone(&self.answers));
+        Updates::open(histories, answers, Arc::clone(&self.clock), id.clone(), after).await
     }
 
     /// Follows a deliberation.
@@ -337,6 +337,20 @@ impl Coordinator {
             }
             other => other,
         }
+    }
+
+    async fn served(&self, id: &DeliberationId) -> Result<Arc<Loaded>, HandleError> {
+        let loaded = self.known(id).await?;
+        if let Some(Ended { at, .. }) = &loaded.state.ended
+            && self.clock.now() > at.plus_ms(self.settings.served_ms)
+        {
+            return Err(HandleError::NoLongerServed {
+                id: id.clone(),
+                ended_at: rfc3339(*at),
+                served_s: self.settings.served_ms / 1000,
+            });
+        }
+        Ok(loaded)
     }
 
     async fn known(&self, id: &DeliberationId) -> Result<Arc<Loaded>, HandleError> {

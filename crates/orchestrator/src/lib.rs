@@ -22,6 +22,7 @@ pub mod stats;
 mod sweep;
 mod timers;
 mod trace;
+mod updates;
 mod view;
 
 pub use announcer::Announcer;
@@ -39,4 +40,5 @@ pub use stats::Stats;
 pub use sweep::{Scope, Sweep};
 pub use timers::Timers;
 pub use trace::{BadTrace, TraceContext};
-pub use view::{ResultView, View, generation, report};
+pub use updates::{Following, Place, Shown, Update, Updates, Writing};
+pub use view::{Draft, ResultView, View, generation, report};

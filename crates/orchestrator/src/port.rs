@@ -24,7 +24,7 @@ pub use language_model::{
     Heard, LanguageModel, Message, ModelError, ModelRequest, ResponseFormat, Speaker, Tokens,
 };
 pub use observer::{Attempted, Called, NoObserver, Observer, Observers};
-pub use progress::{NoProgress, Progress, Tick};
+pub use progress::{NoProgress, Progress, Seen, Tick, TickWatch, Watching};
 
 /// What came between the work and a record.
 #[derive(Debug, thiserror::Error)]

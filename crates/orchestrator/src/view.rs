@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AgentId, Answer, CheckReport, Deliberation, Ending, Generation, JobId, Lane, Outcome, Ranked, Timestamp,
-    check_job, text_job,
+    AgentId, Answer, CheckReport, Deliberation, Ending, Generation, JobId, Lane, Outcome, Ranked, Role,
+    Timestamp, check_job, text_job,
 };
 
 use crate::port::{Answers, Sequence, StoreError};
@@ -33,6 +33,25 @@ pub struct ResultView {
     pub checks: Option<CheckReport>,
 }
 
+/// A proposal with its text, at some step of its deliberation.
+#[derive(Debug, Clone)]
+pub struct Draft {
+    /// Who wrote it.
+    pub author: AgentId,
+    /// The author's role.
+    pub role: Role,
+    /// Its place in the verdict, once there is one.
+    pub ranked: Option<Ranked>,
+    /// What was written, and by which model.
+    pub generation: Generation,
+    /// When the first version was written.
+    pub created_at: Timestamp,
+    /// The texts this one replaced, oldest first.
+    pub earlier: Vec<String>,
+    /// What the checks of this version found; `None` while they run, and where they gave no result.
+    pub checks: Option<CheckReport>,
+}
+
 impl View {
     /// The winner's id, if there is a verdict.
     #[must_use]
@@ -55,31 +74,46 @@ pub(crate) async fn of(state: &Deliberation, answers: &dyn Answers) -> Result<Vi
     let mut results = Vec::new();
     if let Some(Ending::Completed(verdict)) = state.ended.as_ref().map(|ended| &ended.ending) {
         for ranked in &verdict.ranking {
-            let lane = state.lanes.iter().find(|lane| lane.author == ranked.author);
-            let lane = lane.ok_or_else(|| missing(&text_job(state.id(), &ranked.author, ranked.version)))?;
-            results.push(result(state, ranked, lane, answers).await?);
+            let draft = draft(state, &ranked.author, Some(ranked), answers).await?;
+            let Draft { generation, created_at, earlier, checks, .. } = draft;
+            results.push(ResultView { ranked: ranked.clone(), generation, created_at, earlier, checks });
         }
     }
     Ok(View { state: state.clone(), results })
 }
 
-async fn result(
+/// The winner's proposal, if there is a verdict with one.
+pub(crate) async fn winner(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Draft>, StoreError> {
+    let Some(Ending::Completed(verdict)) = state.ended.as_ref().map(|ended| &ended.ending) else {
+        return Ok(None);
+    };
+    match verdict.winner() {
+        Some(ranked) => draft(state, &ranked.author, Some(ranked), answers).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// An author's proposal: the version that was ranked, else the one in force.
+pub(crate) async fn draft(
     state: &Deliberation,
-    ranked: &Ranked,
-    lane: &Lane,
+    author: &AgentId,
+    ranked: Option<&Ranked>,
     answers: &dyn Answers,
-) -> Result<ResultView, StoreError> {
+) -> Result<Draft, StoreError> {
+    let lane = state.lanes.iter().find(|lane| lane.author == *author);
+    let current = lane.and_then(Lane::current).map_or(0, |version| version.round);
+    let version = ranked.map_or(current, |ranked| ranked.version);
+    let lane = lane.ok_or_else(|| missing(&text_job(state.id(), author, version)))?;
     let mut texts = Vec::new();
     let mut created_at = None;
-    for version in lane.versions.iter().filter(|version| version.accepted && version.round <= ranked.version)
-    {
-        let job = text_job(state.id(), &ranked.author, version.round);
+    for version in lane.versions.iter().filter(|known| known.accepted && known.round <= version) {
+        let job = text_job(state.id(), author, version.round);
         let answer = answers.find(&job).await?.ok_or_else(|| missing(&job))?;
         created_at.get_or_insert(answer.ended_at);
         texts.push(generation(&answer).cloned().ok_or_else(|| missing(&job))?);
     }
     let (Some(generation), Some(created_at)) = (texts.pop(), created_at) else {
-        return Err(missing(&text_job(state.id(), &ranked.author, ranked.version)));
+        return Err(missing(&text_job(state.id(), author, version)));
     };
     // A report that came after its time is there, but did not count.
     let counted = lane
@@ -87,11 +121,13 @@ async fn result(
         .and_then(|version| version.checks.as_ref())
         .is_some_and(|summary| !summary.0.is_empty());
     let checks = match counted {
-        true => answers.find(&check_job(state.id(), &ranked.author, ranked.version)).await?,
+        true => answers.find(&check_job(state.id(), author, version)).await?,
         false => None,
     };
-    Ok(ResultView {
-        ranked: ranked.clone(),
+    Ok(Draft {
+        author: author.clone(),
+        role: state.submission().role.clone(),
+        ranked: ranked.cloned(),
         generation,
         created_at,
         earlier: texts.into_iter().map(|text| text.text).collect(),

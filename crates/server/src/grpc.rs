@@ -6,6 +6,7 @@ mod council_settings;
 pub mod councils;
 mod figures;
 mod status;
+mod stream;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -14,12 +15,14 @@ use fleet_api::v1::orchestrator_service_server::OrchestratorService;
 use fleet_api::v1::{self as wire};
 use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::Coordinator;
-use fleet_orchestrator::port::{Clock, LanguageModel};
+use fleet_orchestrator::port::{Clock, LanguageModel, Watching};
 use fleet_orchestrator::stats::{Health, Stats};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
 use self::status::status;
+pub use self::stream::update;
+use self::stream::{Streams, UpdateStream};
 
 /// How the service behaves.
 #[derive(Debug, Clone, Copy)]
@@ -28,6 +31,8 @@ pub struct GrpcSettings {
     pub wait_by_default: bool,
     /// How many deliberations may be under way at once; above it, the server says it is degraded.
     pub in_flight_max: usize,
+    /// How many streams may be open at once.
+    pub streams_max: usize,
 }
 
 /// The service over a coordinator.
@@ -36,7 +41,9 @@ pub struct Grpc {
     model: Arc<dyn LanguageModel>,
     stats: Arc<Stats>,
     clock: Arc<dyn Clock>,
+    watching: Arc<dyn Watching>,
     settings: GrpcSettings,
+    streams: Streams,
     stop: CancellationToken,
     started: Instant,
 }
@@ -50,17 +57,20 @@ const LIST_DEFAULT: usize = 20;
 
 impl Grpc {
     /// The service over `coordinator`; `model` says which agents can be reached, `stats`, which is told what
-    /// happens, has the figures. When it is told to `stop`, calls that wait answer with what there is.
+    /// happens, has the figures. When it is told to `stop`, calls that wait answer with what there is, and
+    /// streams end.
     #[must_use]
     pub fn new(
         coordinator: Arc<Coordinator>,
         model: Arc<dyn LanguageModel>,
         stats: Arc<Stats>,
         clock: Arc<dyn Clock>,
+        watching: Arc<dyn Watching>,
         settings: GrpcSettings,
         stop: CancellationToken,
     ) -> Grpc {
-        Grpc { coordinator, model, stats, clock, settings, stop, started: Instant::now() }
+        let (streams, started) = (Streams::up_to(settings.streams_max), Instant::now());
+        Grpc { coordinator, model, stats, clock, watching, settings, streams, stop, started }
     }
 
     /// Cancelled once nothing further is taken.
@@ -166,13 +176,14 @@ impl OrchestratorService for Grpc {
         Err(not_yet("Orchestrate needs the architect's selection; use Deliberate, which ranks the proposals"))
     }
 
-    type StreamDeliberationStream = tokio_stream::Empty<Result<wire::DeliberationUpdate, Status>>;
+    type StreamDeliberationStream = UpdateStream;
 
     async fn stream_deliberation(
         &self,
-        _: Request<wire::DeliberateRequest>,
+        request: Request<wire::DeliberateRequest>,
     ) -> Result<Response<Self::StreamDeliberationStream>, Status> {
-        Err(not_yet("streams are not served yet; use Deliberate and poll GetDeliberationResult"))
+        let trace = ask::trace(request.metadata());
+        Ok(Response::new(self.stream(request.into_inner(), trace).await?))
     }
 
     async fn register_agent(

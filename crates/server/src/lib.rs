@@ -4,6 +4,6 @@ mod grpc;
 mod http;
 mod serve;
 
-pub use grpc::{Grpc, GrpcSettings, councils};
+pub use grpc::{Grpc, GrpcSettings, councils, update};
 pub use http::{Exposition, Scrape};
 pub use serve::serve;

@@ -22,6 +22,10 @@ const NOTICE: Duration = Duration::from_millis(200);
 /// How long calls may take to end after that.
 const DRAIN: Duration = Duration::from_secs(2);
 
+/// How often a client must show that it lives, and how long it may take to: a stream to one that does not is
+/// ended.
+const ALIVE: Duration = Duration::from_secs(30);
+
 /// The server on `listener`, to be awaited until `stop`; `scrape` writes the metrics it shows. It says that it is
 /// not serving once the service takes nothing further; from `stop` on it refuses new connections and ends the
 /// calls it has.
@@ -69,6 +73,8 @@ pub fn serve(
         // here, for the server's own option counts only where it makes the listener itself.
         let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
         let served = Server::builder()
+            .http2_keepalive_interval(Some(ALIVE))
+            .http2_keepalive_timeout(Some(ALIVE))
             .accept_http1(true)
             .add_routes(routes)
             .serve_with_incoming_shutdown(incoming, drain);

@@ -117,13 +117,16 @@ impl Call<'_> {
             timeout_ms: assignment.window.until.ms_since(parts.clock.now()).max(1),
         };
         let heard = |tokens: Tokens<'_>| {
-            parts.progress.tick(Tick {
-                job: request.job.clone(),
-                agent: request.agent.clone(),
-                attempt: request.attempt,
-                tokens: tokens.written,
-                reasoning: tokens.reasoning,
-            });
+            if parts.progress.is_watched(&request.job.deliberation) {
+                parts.progress.tick(Tick {
+                    job: request.job.clone(),
+                    agent: request.agent.clone(),
+                    attempt: request.attempt,
+                    tokens: tokens.written,
+                    reasoning: tokens.reasoning,
+                    text: tokens.text.into(),
+                });
+            }
         };
         heard(Tokens::default());
         parts.model.complete(&request, &heard).await

@@ -11,8 +11,9 @@ use tonic_types::StatusExt as _;
 
 use crate::cli::{Deliberate, TaskPriority};
 use crate::config::Loaded;
-use crate::remote::Remote;
+use crate::remote::{Asked, Following, Remote};
 use crate::running::Running;
+use crate::show::follow::Shows;
 use crate::show::{self, follow};
 use crate::telemetry::Telemetry;
 use crate::{Exit, Problem, model, telemetry};
@@ -94,6 +95,7 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
             Some(TaskPriority::Normal) => 3,
             Some(TaskPriority::High) => 5,
         },
+        tokens: None,
     };
     let mut signals = follow::Signals::listen()?;
     let submitted = tokio::select! {
@@ -106,7 +108,11 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
     };
     let id = submitted.task_id;
     show::introduce(&id, &format!("the server at {address}"));
-    let outcome = follow::remotely(&remote, &id, true, signals).await?;
+    let find = || Some(address.to_owned());
+    let what = Asked { id: id.clone(), after: 0, tokens: true, only_end: true };
+    let following = Following::new(remote.clone(), &find, what);
+    let followed = follow::remotely(following, &id, Some(&remote), signals, Shows::steps()).await?;
+    let outcome = followed.context("a deliberation that was followed to its end has an outcome")?;
     show::outcome(&outcome, &format!("the server at {address}"), asked.json)
 }
 

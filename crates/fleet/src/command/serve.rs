@@ -55,12 +55,14 @@ async fn start(loaded: &Loaded) -> anyhow::Result<Running> {
     let settings = GrpcSettings {
         wait_by_default: config.server.wait_by_default,
         in_flight_max: config.server.in_flight_max,
+        streams_max: config.server.streams_max,
     };
     let grpc = Grpc::new(
         Arc::clone(&running.coordinator),
         Arc::clone(&running.models) as _,
         Arc::clone(&running.telemetry.stats),
         Arc::clone(&running.clock),
+        Arc::clone(&running.ticks) as _,
         settings,
         running.stop.clone(),
     );

@@ -1,17 +1,43 @@
 //! `fleet watch`: follow a deliberation until it ends.
 
-use crate::cli::ById;
+use crate::Exit;
+use crate::cli::Watch;
 use crate::config::Loaded;
-use crate::show::{self, follow};
-use crate::state::{Source, source};
+use crate::remote::{Asked, Following};
+use crate::show::follow::{Shows, Signals};
+use crate::show::{self, follow, say};
+use crate::state::{self, Source, source};
 
-pub(super) async fn run(loaded: &Loaded, asked: ById) -> anyhow::Result<crate::Exit> {
+pub(super) async fn run(loaded: &Loaded, asked: Watch) -> anyhow::Result<Exit> {
     let id = show::parse_id(&asked.id)?;
-    let outcome = match source(loaded, asked.server.as_deref()).await? {
+    let shows = if asked.events { Shows::Lines } else { Shows::steps() };
+    let followed = match source(loaded, asked.server.as_deref()).await? {
         Source::Server(remote) => {
-            follow::remotely(&remote, id.as_str(), false, follow::Signals::listen()?).await?
+            let find = || match &asked.server {
+                Some(address) => Some(address.clone()),
+                // It may listen elsewhere after a start.
+                None => state::server(loaded).ok().flatten(),
+            };
+            let what = Asked {
+                id: id.to_string(),
+                after: asked.after,
+                tokens: asked.tokens || !asked.events,
+                only_end: !asked.events,
+            };
+            let following = Following::new(remote, &find, what);
+            follow::remotely(following, id.as_str(), None, Signals::listen()?, shows).await?
         }
-        Source::Files(coordinator) => follow::from_files(loaded, &coordinator, &id).await?,
+        Source::Files(coordinator) => {
+            if asked.tokens {
+                say("what is being written is only seen through a server; only the steps are shown");
+            }
+            follow::from_files(loaded, &coordinator, &id, asked.after, shows).await?
+        }
     };
-    show::outcome(&outcome, "", asked.json)
+    match followed {
+        Some(outcome) if asked.json || !asked.events => show::outcome(&outcome, "", asked.json),
+        Some(outcome) => Ok(show::end(&outcome)),
+        // Whoever read the lines has read what it wanted.
+        None => Ok(Exit::Done),
+    }
 }

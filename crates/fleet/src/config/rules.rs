@@ -20,7 +20,7 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 23] = [
+const WHOLE: [(&str, i64, i64); 24] = [
     ("councils.*.agents", 0, AGENTS_MAX as i64),
     ("councils.*.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.quorum", 1, AGENTS_MAX as i64),
@@ -37,6 +37,7 @@ const WHOLE: [(&str, i64, i64); 23] = [
     ("server.in_flight_max", 1, 1_000_000),
     ("server.message_bytes_max", 64 * 1024, 64 * MIB),
     ("server.shutdown_grace_s", 0, 60 * 60),
+    ("server.streams_max", 1, 100_000),
     ("simulated.latency_ms", 0, DAY_S * 1000),
     ("simulated.seed", 0, i64::MAX),
     ("state.history_bytes_max", MIB, i64::MAX),

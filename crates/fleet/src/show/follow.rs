@@ -8,16 +8,18 @@ use anyhow::Context as _;
 use fleet_api::v1 as wire;
 use fleet_deliberation::{DeliberationId, Phase, Status};
 use fleet_orchestrator::announcement::{self, Outcome};
-use fleet_orchestrator::{Coordinator, View};
-use indicatif::{ProgressBar, ProgressStyle};
+use fleet_orchestrator::port::Watching as _;
+use fleet_orchestrator::{Coordinator, Shown, View};
 use serde::Serialize;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::lanes::Lanes;
+use super::line;
+use super::steps::Steps;
 use crate::config::Loaded;
 use crate::exit::remedy;
-use crate::remote::Remote;
+use crate::remote::{Following, Heard, Remote};
 use crate::running::Running;
 use crate::state::at_work;
 use crate::{Exit, Problem};
@@ -26,7 +28,7 @@ use crate::{Exit, Problem};
 const SECOND_THOUGHTS: Duration = Duration::from_secs(2);
 /// How often the display is drawn anew.
 const DRAW: Duration = Duration::from_millis(100);
-/// How often a server or the files are asked.
+/// How often the files are asked.
 const ASK: Duration = Duration::from_millis(250);
 
 /// How a deliberation stands.
@@ -58,6 +60,7 @@ impl Standing {
             phase: match state.phase() {
                 Phase::Generating => "generating",
                 Phase::Reviewing => "reviewing",
+                Phase::Scoring => "scoring",
                 Phase::Complete => "complete",
             }
             .into(),
@@ -126,7 +129,7 @@ pub(crate) async fn here(
     signals: Signals,
 ) -> anyhow::Result<Option<Outcome>> {
     let Signals { mut interrupts, mut terminations } = signals;
-    let mut ticks = running.ticks.watch();
+    let mut ticks = running.ticks.watch(id);
     let mut watched = running.coordinator.watch(id).await?;
     let mut lanes = Lanes::of(&watched.borrow().state);
     let mut draw = interval(DRAW);
@@ -158,7 +161,7 @@ pub(crate) async fn here(
             }
             broken = running.broken() => return Err(broken),
             changed = watched.changed() => changed.context("the coordinator is gone")?,
-            Ok(tick) = ticks.recv() => lanes.tick(&tick),
+            seen = ticks.seen() => seen.ticks.iter().for_each(|tick| lanes.tick(tick)),
             _ = draw.tick() => lanes.draw(),
         }
         // What cannot be recorded does not end either, and nobody is to wait for that.
@@ -177,19 +180,77 @@ pub(crate) async fn here(
     Ok(Some(outcome))
 }
 
-/// Follows a deliberation that a server works on. With `owner`, an interrupt cancels it as [`here`] does;
-/// without, it only ends the watching.
+/// What is shown while a deliberation is followed that others work on.
+pub(crate) enum Shows {
+    /// Its steps, on a terminal.
+    Steps(Box<Steps>),
+    /// Its updates on standard output, a line each.
+    Lines,
+}
+
+impl Shows {
+    pub(crate) fn steps() -> Shows {
+        Shows::Steps(Box::new(Steps::new()))
+    }
+
+    /// Shows an update; `false` if nobody is there any more to be shown anything.
+    fn update(&mut self, update: &wire::DeliberationUpdate) -> anyhow::Result<bool> {
+        match self {
+            Shows::Steps(steps) => {
+                steps.show(update);
+                Ok(true)
+            }
+            Shows::Lines => super::print_line(&line::of(update)?),
+        }
+    }
+
+    fn draw(&self) {
+        if let Shows::Steps(steps) = self {
+            steps.draw();
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match self {
+            Shows::Steps(steps) => steps.say(text),
+            Shows::Lines => super::say(text),
+        }
+    }
+
+    fn clear(&self) {
+        if let Shows::Steps(steps) = self {
+            steps.clear();
+        }
+    }
+}
+
+/// Follows a deliberation that a server works on; there is no outcome when nobody is there any more to be
+/// shown anything. With an `owner`, the server that it was submitted to, an interrupt cancels it as [`here`]
+/// does; without, it only ends the watching.
 pub(crate) async fn remotely(
-    remote: &Remote,
+    following: Following<'_>,
     id: &str,
-    owner: bool,
+    owner: Option<&Remote>,
     signals: Signals,
-) -> anyhow::Result<Outcome> {
+    mut shows: Shows,
+) -> anyhow::Result<Option<Outcome>> {
+    let followed = follow_remotely(following, id, owner, signals, &mut shows).await;
+    shows.clear();
+    followed
+}
+
+async fn follow_remotely(
+    following: Following<'_>,
+    id: &str,
+    owner: Option<&Remote>,
+    signals: Signals,
+    shows: &mut Shows,
+) -> anyhow::Result<Option<Outcome>> {
     let Signals { mut interrupts, mut terminations } = signals;
-    let spinner = spinner();
+    let mut draw = interval(DRAW);
     let mut cancel_at: Option<Instant> = None;
     // Calls go on beside the signals: a server that stands still must not keep anybody here.
-    let mut asked = pin!(ask(remote, id, Duration::ZERO));
+    let mut heard = pin!(following.next());
     let mut cancelled = pin!(None);
     let left = || {
         let hint = format!("left; the server goes on, follow it with: fleet watch {id}");
@@ -200,37 +261,43 @@ pub(crate) async fn remotely(
             biased;
             _ = terminations.recv() => return left(),
             _ = interrupts.recv() => {
-                if cancel_at.is_some() || !owner {
+                if cancel_at.is_some() || owner.is_none() {
                     return left();
                 }
                 cancel_at = Some(Instant::now() + SECOND_THOUGHTS);
                 let seconds = SECOND_THOUGHTS.as_secs();
-                spinner.suspend(|| {
-                    super::say(format_args!("interrupted: cancelling in {seconds} s; interrupt again to leave the server to it"));
-                });
+                shows.say(&format!("interrupted: cancelling in {seconds} s; interrupt again to leave the server to it"));
             }
             () = until(cancel_at.filter(|_| cancelled.is_none())) => {
-                cancelled.set(Some(remote.cancel(id, "interrupted")));
+                cancelled.set(owner.map(|remote| remote.cancel(id, "interrupted")));
             }
             done = maybe(cancelled.as_mut().as_pin_mut()) => {
                 done?;
                 cancelled.set(None);
                 cancel_at = Some(Instant::now() + SECOND_THOUGHTS);
             }
-            standing = &mut asked => match standing? {
-                Standing::Ended(outcome) => return Ok(outcome),
-                Standing::Open(open) => {
-                    show(&spinner, &open);
-                    asked.set(ask(remote, id, ASK));
+            next = &mut heard => {
+                let (following, next) = next?;
+                heard.set(following.next());
+                match next {
+                    Heard::Update(update) => {
+                        if !shows.update(&update)? {
+                            return Ok(None);
+                        }
+                    }
+                    Heard::Broken(why) => shows.say(&format!("{why}; trying again")),
+                    Heard::Ended(result) => return match Standing::of_response(*result)? {
+                        Standing::Ended(outcome) => Ok(Some(outcome)),
+                        Standing::Open(_) => {
+                            let message = "the server ended the stream, and says that the deliberation goes on";
+                            Err(Problem::new(Exit::Unexpected, message).into())
+                        }
+                    },
                 }
-            },
+            }
+            _ = draw.tick() => shows.draw(),
         }
     }
-}
-
-async fn ask(remote: &Remote, id: &str, after: Duration) -> anyhow::Result<Standing> {
-    tokio::time::sleep(after).await;
-    Standing::of_response(remote.result(id).await?)
 }
 
 async fn maybe<F: Future>(future: Option<Pin<&mut F>>) -> F::Output {
@@ -240,39 +307,49 @@ async fn maybe<F: Future>(future: Option<Pin<&mut F>>) -> F::Output {
     }
 }
 
-/// Follows a deliberation that another process, which does not serve, works on.
+/// Follows a deliberation that another process, which does not serve, works on; there is no outcome when
+/// nobody is there any more to be shown anything.
 pub(crate) async fn from_files(
     loaded: &Loaded,
     coordinator: &Coordinator,
     id: &DeliberationId,
-) -> anyhow::Result<Outcome> {
-    let spinner = spinner();
+    after: u64,
+    mut shows: Shows,
+) -> anyhow::Result<Option<Outcome>> {
+    let followed = follow_files(loaded, coordinator, id, after, &mut shows).await;
+    shows.clear();
+    followed
+}
+
+async fn follow_files(
+    loaded: &Loaded,
+    coordinator: &Coordinator,
+    id: &DeliberationId,
+    after: u64,
+    shows: &mut Shows,
+) -> anyhow::Result<Option<Outcome>> {
+    let mut updates = coordinator.updates(id, after).await?;
     let mut ask = interval(ASK);
     loop {
         ask.tick().await;
         // Asked before reading: whoever works may end, and leave, in between.
         let at_work = at_work(loaded);
         coordinator.histories().refresh(id).await.map_err(fleet_orchestrator::HandleError::Store)?;
-        match Standing::of_view(&coordinator.view(id).await?) {
-            Standing::Ended(outcome) => return Ok(outcome),
-            Standing::Open(open) if at_work => show(&spinner, &open),
-            Standing::Open(_) => {
-                let message = format!("nobody works on deliberation {id}; go on with: fleet resume {id}");
-                return Err(Problem::new(Exit::Open, message).into());
+        while let Some(update) = updates.ready().await? {
+            if !shows.update(&fleet_server::update(id, Shown::Step(Box::new(update))))? {
+                return Ok(None);
             }
         }
+        if updates.is_over() {
+            let outcome = announcement::outcome(&coordinator.view(id).await?);
+            return Ok(Some(outcome.context("an ended deliberation has an outcome")?));
+        }
+        if !at_work {
+            let message = format!("nobody works on deliberation {id}; go on with: fleet resume {id}");
+            return Err(Problem::new(Exit::Open, message).into());
+        }
+        shows.draw();
     }
-}
-
-fn show(spinner: &ProgressBar, open: &OpenStanding) {
-    let OpenStanding { phase, pending, completed, failed, .. } = open;
-    spinner.set_message(format!("{phase}: {pending} jobs pending, {completed} completed, {failed} failed"));
-    spinner.tick();
-}
-
-fn spinner() -> ProgressBar {
-    let style = ProgressStyle::with_template("{spinner} {elapsed} {msg}");
-    ProgressBar::new_spinner().with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()))
 }
 
 async fn until(moment: Option<Instant>) {

@@ -52,7 +52,7 @@ pub(crate) fn result(view: &View, with_event: bool, now: Timestamp) -> wire::Get
         results: view.results.iter().map(|result| ranked(state, result)).collect(),
         winner_id: view.winner().map(ToString::to_string).unwrap_or_default(),
         duration_ms: signed(until.ms_since(state.opened.at)),
-        error_message: announcement::error_message(view),
+        error_message: announcement::error_message(state),
         metadata: Some(metadata(state.id().as_str(), tags(view), now)),
         event: announcement::outcome(view).filter(|_| with_event).map(|o| o.to_json()).unwrap_or_default(),
     }
@@ -91,26 +91,31 @@ fn status(state: &Deliberation) -> wire::DeliberationStatus {
     }
 }
 
+/// What a deliberation is busy with, in the words of the wire.
+pub(super) const fn phase(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Generating => "generating",
+        Phase::Reviewing => "reviewing",
+        Phase::Scoring => "scoring",
+        Phase::Complete => "complete",
+    }
+}
+
 /// Counts of jobs, tokens spent, and what it is busy with.
 fn tags(view: &View) -> HashMap<String, String> {
     let state = &view.state;
-    let phase = match state.phase() {
-        Phase::Generating => "generating",
-        Phase::Reviewing => "reviewing",
-        Phase::Complete => "complete",
-    };
     let mut tags: HashMap<String, String> = [
         ("pending", state.outstanding().count().to_string()),
         ("completed", state.jobs.completed.to_string()),
         ("failed", state.jobs.failed.to_string()),
-        ("phase", phase.to_owned()),
+        ("phase", phase(state.phase()).to_owned()),
         ("prompt_tokens", state.usage.prompt_tokens.to_string()),
         ("completion_tokens", state.usage.completion_tokens.to_string()),
         ("tokens_estimated", state.usage.estimated.to_string()),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
-    let error = announcement::error_message(view);
+    let error = announcement::error_message(state);
     if !error.is_empty() {
         tags.insert("error".to_owned(), error);
     }
@@ -146,7 +151,7 @@ fn ranked(state: &Deliberation, result: &ResultView) -> wire::DeliberationResult
 }
 
 /// The suite on the wire: the message of a check that was not run stays unset.
-fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
+pub(super) fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
     let ran = |kind| {
         let result = report.and_then(|report| report.checks.get(&kind))?;
         let passed = match result.outcome {

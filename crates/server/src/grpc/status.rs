@@ -71,7 +71,8 @@ fn shortened(text: String) -> String {
     format!("{}…", &text[..end])
 }
 
-fn later(code: Code, message: String, after: Duration) -> Status {
+/// A refusal for now, with a hint when to come back.
+pub(crate) fn later(code: Code, message: String, after: Duration) -> Status {
     Status::with_error_details(code, message, ErrorDetails::with_retry_info(Some(after)))
 }
 
