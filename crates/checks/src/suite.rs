@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Fault};
+use fleet_orchestrator::chain;
 use fleet_orchestrator::port::Checker;
 
 use crate::language::Language;
@@ -36,7 +37,7 @@ impl Checker for Suite {
         }
         let proposal = proposal.to_owned();
         tokio::task::spawn_blocking(move || Suite.run(&proposal)).await.unwrap_or_else(|error| {
-            tracing::error!(%error, "the check suite did not come to its end");
+            tracing::error!(error = chain(&error), "the check suite did not come to its end");
             report(ended(CheckOutcome::Error, "the syntax check broke off; the log says why"))
         })
     }

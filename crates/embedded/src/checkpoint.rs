@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
+use fleet_orchestrator::chain;
 use rusqlite::Connection;
 
 /// Pages in the log from which it is taken over: 64 MiB.
@@ -40,7 +41,7 @@ impl Checkpoints {
         let thread = thread::Builder::new().name("fleet-checkpoint".into());
         match thread.spawn(move || serve(&connection, &asked, &done)) {
             Ok(thread) => checkpoints.thread = Some(thread),
-            Err(error) => tracing::warn!(%error, "checkpoints are left to the writer"),
+            Err(error) => tracing::warn!(error = chain(&error), "checkpoints are left to the writer"),
         }
         Ok(checkpoints)
     }
@@ -88,6 +89,6 @@ fn checkpoint(connection: &Connection, mode: &str) {
     let sql = format!("PRAGMA wal_checkpoint({mode})");
     // The log only grows meanwhile; the next one may do better.
     if let Err(error) = connection.query_row(&sql, [], |_| Ok(())) {
-        tracing::warn!(%error, "the log could not be taken over");
+        tracing::warn!(error = chain(&error), "the log could not be taken over");
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use fleet_deliberation::{DeliberationId, Timestamp};
+use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{Announcement, Entry, HistoryId, Position, Sequence, Stored};
 use lru::LruCache;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -113,7 +114,7 @@ impl Ledger {
             if !self.connection.is_autocommit()
                 && let Err(error) = self.execute("ROLLBACK")
             {
-                tracing::warn!(%error, "a transaction could not be undone");
+                tracing::warn!(error = chain(&error), "a transaction could not be undone");
             }
         }
         result

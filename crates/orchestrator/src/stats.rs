@@ -1,12 +1,16 @@
 //! What has happened since this process began, in figures: the numbers behind `GetStatus`, `GetMetrics` and
 //! `/metrics`.
 
+mod health;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use fleet_deliberation::{Deliberation, Ending, JobKind, Outcome, Role, Submission, Timestamp};
 
 use crate::port::{Attempted, Observer};
+
+pub use self::health::{Health, Tally};
 
 /// The ended deliberations that are kept with their times; percentiles are exact over these.
 pub const ENDED_KEPT_MAX: usize = 16_384;
@@ -16,13 +20,6 @@ pub const ANSWERED_KEPT_MAX: usize = 65_536;
 pub const ROLES_MAX: usize = 256;
 /// The role under which is counted what has no room of its own.
 pub const OTHER: &str = "other";
-
-/// Below this share of verdicts a council, or the whole, is degraded.
-const DEGRADED_BELOW: f64 = 0.9;
-/// Below this share of verdicts it is unhealthy.
-const UNHEALTHY_BELOW: f64 = 0.5;
-/// Fewer ended deliberations than these say nothing about health.
-const TELLING_MIN: u64 = 5;
 
 /// How a deliberation ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -142,58 +139,6 @@ impl Totals {
         self.ended
             .values()
             .fold(Sum::default(), |all, sum| Sum { count: all.count + sum.count, ms: all.ms + sum.ms })
-    }
-}
-
-/// How the deliberations of a council, or of all, came out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Tally {
-    /// With a verdict.
-    pub completed: u64,
-    /// Without one. Those that somebody cancelled are in neither figure: they say nothing.
-    pub failed: u64,
-}
-
-impl Tally {
-    /// The share that had a verdict; `None` before one has ended.
-    #[must_use]
-    pub fn success_rate(self) -> Option<f64> {
-        let ended = self.completed + self.failed;
-        (ended > 0).then(|| self.completed as f64 / ended as f64)
-    }
-
-    /// What the share says of the health of those who did them.
-    #[must_use]
-    pub fn health(self) -> Health {
-        match self.success_rate() {
-            _ if self.completed + self.failed < TELLING_MIN => Health::Healthy,
-            Some(rate) if rate < UNHEALTHY_BELOW => Health::Unhealthy,
-            Some(rate) if rate < DEGRADED_BELOW => Health::Degraded,
-            _ => Health::Healthy,
-        }
-    }
-}
-
-/// How well something does; the later, the worse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Health {
-    /// As it should.
-    Healthy,
-    /// At a limit, or with failures.
-    Degraded,
-    /// It does not do its work.
-    Unhealthy,
-}
-
-impl Health {
-    /// The word for it on the wire.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Health::Healthy => "healthy",
-            Health::Degraded => "degraded",
-            Health::Unhealthy => "unhealthy",
-        }
     }
 }
 
@@ -446,9 +391,6 @@ mod tests {
             stats.ended(&ended("DEV", 1, Ending::NoQuorum { answered: 0, quorum: 1 }));
         }
         assert_eq!(health().health(), Health::Unhealthy, "6 of 13");
-        let few = Tally { completed: 0, failed: TELLING_MIN - 1 };
-        assert_eq!(few.health(), Health::Healthy, "so few say nothing");
-        assert_eq!(Tally::default().success_rate(), None);
     }
 
     #[test]

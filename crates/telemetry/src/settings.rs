@@ -74,7 +74,8 @@ impl TraceSettings {
         let waiting_max = count("OTEL_BSP_MAX_QUEUE_SIZE", WAITING_MAX)?;
         Ok(Some(TraceSettings {
             content,
-            tls: endpoint.to_ascii_lowercase().starts_with("https:"),
+            // An address without a scheme is one of TLS, as the exporter takes it.
+            tls: !endpoint.to_ascii_lowercase().starts_with("http:"),
             waiting_max,
             batch_max: count("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", BATCH_MAX)?.min(waiting_max),
             delay: ms("OTEL_BSP_SCHEDULE_DELAY", DELAY_MS)?,
@@ -161,6 +162,8 @@ mod tests {
         assert_eq!((on.content, on.tls, on.waiting_max), (false, false, WAITING_MAX));
         let other = read(&[("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://traces.example")]).unwrap();
         assert!(other.unwrap().tls);
+        let bare = read(&[("OTEL_EXPORTER_OTLP_ENDPOINT", "traces.example:4317")]).unwrap();
+        assert!(bare.unwrap().tls);
         assert_eq!(read(&[ENDPOINT, ("OTEL_SDK_DISABLED", "TRUE")]), Ok(None));
         assert_eq!(read(&[ENDPOINT, ("OTEL_TRACES_EXPORTER", "none")]), Ok(None));
     }

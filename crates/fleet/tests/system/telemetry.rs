@@ -14,6 +14,8 @@ use crate::support::{
 const KEY: &str = "canary-key-4b1d";
 const PROMPT: &str = "canary-prompt-77f2";
 const ANSWER: &str = "canary-answer-c093";
+/// What the collector wants to be shown.
+const TOKEN: &str = "canary-token-e8a1";
 const TRACE_ID: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT_ID: &str = "00f067aa0ba902b7";
 
@@ -44,7 +46,9 @@ struct LetOut {
 async fn let_out(variables: &[(&str, &str)]) -> LetOut {
     let (model, collector, place) = (indiscreet().await, Collector::start().await, Place::new());
     let named = collector.named();
-    let variables = [&named[..], &[("FLEET_API_KEY", KEY)], variables].concat();
+    let token = format!("authorization=Bearer%20{TOKEN}");
+    let secrets = [("FLEET_API_KEY", KEY), ("OTEL_EXPORTER_OTLP_HEADERS", &*token)];
+    let variables = [&named[..], &secrets, variables].concat();
     let server = place.serve_with(&["--url", &model.url()], &variables).await;
     let mut client = server.client().await;
     let mut request = deliberate(PROMPT);
@@ -80,8 +84,9 @@ async fn a_prompt_an_answer_and_a_key_are_in_no_log_no_metric_and_no_trace() {
             let debug = !level.is_empty();
             assert_eq!(log.contains("DEBUG"), debug, "{log}");
             let what = format!("{format}, debug {debug}");
-            silent(&format!("the log ({what})"), &log, &[KEY, PROMPT, ANSWER]);
-            silent(&format!("the metrics ({what})"), &metrics, &[KEY, PROMPT, ANSWER, "quiet", "agent-dev"]);
+            silent(&format!("the log ({what})"), &log, &[KEY, TOKEN, PROMPT, ANSWER]);
+            let ids = ["quiet", "agent-dev"];
+            silent(&format!("the metrics ({what})"), &metrics, &[KEY, TOKEN, PROMPT, ANSWER, ids[0], ids[1]]);
             silent(&format!("the traces ({what})"), &traces, &[KEY, PROMPT, ANSWER]);
         }
     }
@@ -92,9 +97,9 @@ async fn prompts_and_answers_are_in_traces_where_that_is_asked_for_and_the_key_n
     let capture = [("OTEL_INSTRUMENTATION_GENAI_CAPTURE_MESSAGE_CONTENT", "true"), ("FLEET_LOG", "debug")];
     let LetOut { log, metrics, traces } = let_out(&capture).await;
     assert!(traces.contains(PROMPT) && traces.contains(ANSWER), "{traces}");
-    silent("the traces", &traces, &[KEY]);
-    silent("the log", &log, &[KEY, PROMPT, ANSWER]);
-    silent("the metrics", &metrics, &[KEY, PROMPT, ANSWER]);
+    silent("the traces", &traces, &[KEY, TOKEN]);
+    silent("the log", &log, &[KEY, TOKEN, PROMPT, ANSWER]);
+    silent("the metrics", &metrics, &[KEY, TOKEN, PROMPT, ANSWER]);
 }
 
 /// Submits a task within a trace of the caller's.
