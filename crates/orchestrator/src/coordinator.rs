@@ -5,8 +5,8 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, Priority, Rejection, Role,
-    Submission, Task, Timestamp,
+    AGENTS_MAX, AgentId, Command, Decision, DeliberationId, Digest, Ended, IdError, Priority, Rejection,
+    Role, Submission, Task, Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -158,6 +158,13 @@ impl Coordinator {
     /// The councils there are.
     pub fn councils(&self) -> &Councils {
         &self.councils
+    }
+
+    /// An id that no deliberation has.
+    pub fn new_id(&self) -> Result<DeliberationId, HandleError> {
+        let malformed =
+            |error: IdError| Rejection::Malformed { field: "task_id".into(), reason: error.to_string() };
+        Ok(DeliberationId::new(&self.entropy.id()).map_err(malformed)?)
     }
 
     /// Opens a deliberation. Its id is given back once its first record is durable. The same request
@@ -360,10 +367,7 @@ impl Coordinator {
         let content = serde_json::to_vec(&request).expect("a request can be written");
         let id = match request.id {
             Some(id) => id,
-            None => DeliberationId::new(&self.entropy.id()).map_err(|error| Rejection::Malformed {
-                field: "task_id".into(),
-                reason: error.to_string(),
-            })?,
+            None => self.new_id()?,
         };
         let rounds = request.rounds.unwrap_or(self.settings.rounds);
         Ok(Submission {

@@ -8,6 +8,7 @@ mod link;
 mod rng;
 mod run;
 mod time;
+mod watcher;
 mod work;
 mod world;
 

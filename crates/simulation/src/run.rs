@@ -17,6 +17,7 @@ use crate::faults::Faults;
 use crate::invariants;
 use crate::link::Link;
 use crate::rng::Rng;
+use crate::watcher::Watcher;
 use crate::work::{self, WatchedModel};
 use crate::world::{Topic, World};
 
@@ -47,7 +48,7 @@ pub struct Report {
 }
 
 /// Where the coordinator of a process is found while it lives.
-type Door = Arc<Mutex<Option<Arc<Coordinator>>>>;
+pub(crate) type Door = Arc<Mutex<Option<Arc<Coordinator>>>>;
 
 /// Runs `seed` to its end. The same seed gives the same report; an error says which promise was broken.
 pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
@@ -62,6 +63,10 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
     }
     for number in 0..1 + rng.below(4) {
         let client = Client::draw(&mut rng, number);
+        if rng.chance(500) {
+            let watcher = Watcher::draw(&mut rng, client.id.clone());
+            executor.spawn(Owner::Client, Box::pin(watcher.run(world.clone(), doors.clone())));
+        }
         executor.spawn(Owner::Client, Box::pin(client.run(world.clone(), doors.clone())));
     }
 

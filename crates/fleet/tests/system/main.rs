@@ -13,5 +13,7 @@ mod python_client;
 mod secrets;
 mod server;
 mod shutdown;
+mod streams;
 mod support;
 mod terminal;
+mod watch;

@@ -308,7 +308,6 @@ async fn what_is_not_served_yet_says_so_in_a_sentence() {
     let mut calls = client.calls;
     let refusals = [
         calls.orchestrate(wire::OrchestrateRequest::default()).await.unwrap_err(),
-        calls.stream_deliberation(deliberate("x")).await.unwrap_err(),
         calls.register_agent(wire::RegisterAgentRequest::default()).await.unwrap_err(),
         calls.create_council(wire::CreateCouncilRequest::default()).await.unwrap_err(),
         calls.delete_council(wire::DeleteCouncilRequest::default()).await.unwrap_err(),
