@@ -150,8 +150,8 @@ pub enum Status {
     TimedOut,
 }
 
-/// What a deliberation is busy with, in the words of the wire.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a deliberation is busy with, in the words of the wire. It never goes back to an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
     /// Agents propose.
     Generating,

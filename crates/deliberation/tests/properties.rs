@@ -7,7 +7,7 @@ mod common;
 use common::{AT, Council};
 use fleet_deliberation::{
     CheckOutcome, Command, Decision, Deliberation, Ending, Event, Failure, FailureKind, JobId, JobKind,
-    Record, Report, Standing, Status, Usage, decide, evolve, jobs_after, replay,
+    Phase, Record, Report, Standing, Status, Usage, decide, evolve, jobs_after, replay,
 };
 use proptest::prelude::*;
 
@@ -127,6 +127,23 @@ proptest! {
                 prop_assert!(jobs.contains(&job), "{} is awaited and was not asked for", job);
             }
         }
+    }
+
+    #[test]
+    fn a_deliberation_never_goes_back_to_an_earlier_phase_and_scores_before_a_verdict(
+        agents in 1usize..=5, rounds in 0u32..=3, happenings in prop::collection::vec(happening(), 0..120)
+    ) {
+        let (_, events, state) = lived(agents, rounds, &happenings);
+        let mut phases = vec![];
+        let mut so_far = None;
+        for event in &events {
+            so_far = evolve(so_far, event);
+            phases.push(so_far.as_ref().unwrap().phase());
+        }
+        prop_assert!(phases.is_sorted(), "{:?}", phases);
+        prop_assert_eq!(phases[0], Phase::Generating);
+        prop_assert_eq!(phases.iter().filter(|phase| **phase == Phase::Complete).count(), 1);
+        prop_assert!(state.status() != Status::Completed || phases.contains(&Phase::Scoring), "{:?}", phases);
     }
 
     #[test]

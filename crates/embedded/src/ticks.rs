@@ -140,3 +140,30 @@ impl Drop for Watch {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fleet_deliberation::{AgentId, JobId, JobKind};
+
+    use super::*;
+
+    #[test]
+    fn nobody_who_stands_still_makes_a_feed_grow_beyond_its_bounds() {
+        let ticks = Ticks::new();
+        let deliberation = DeliberationId::new("a").unwrap();
+        let _watch = ticks.watch(&deliberation);
+        let feed = ticks.shared.feed(&deliberation).unwrap();
+        let agent = AgentId::new("x").unwrap();
+        let job = JobId { deliberation, round: 0, kind: JobKind::Propose, subject: agent.clone() };
+        for bytes in [0, 1, 100, 10_000, 3 * TICK_BYTES_MAX, 7] {
+            for tokens in 0..3 * TICKS_MAX as u64 {
+                let (job, agent, text) = (job.clone(), agent.clone(), "x".repeat(bytes).into());
+                ticks.tick(Tick { job, agent, attempt: 1, tokens, reasoning: false, text });
+                let ring = feed.ring();
+                assert!(ring.ticks.len() <= TICKS_MAX);
+                assert!(ring.bytes <= TICK_BYTES_MAX || ring.ticks.len() == 1);
+                assert_eq!(ring.bytes, ring.ticks.iter().map(|tick| tick.text.len()).sum::<usize>());
+            }
+        }
+    }
+}

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use fleet_deliberation::Timestamp;
-use fleet_embedded::{Embedded, Settings, SystemClock, SystemEntropy};
+use fleet_embedded::{Embedded, Settings, SystemClock, SystemEntropy, Ticks};
 use fleet_orchestrator::port::{Clock, JobQueue};
 use fleet_orchestrator::{
     contract, each_rule_of_announcements, each_rule_of_answers, each_rule_of_clock, each_rule_of_entropy,
-    each_rule_of_event_store, each_rule_of_job_queue,
+    each_rule_of_event_store, each_rule_of_job_queue, each_rule_of_progress,
 };
 use tempfile::TempDir;
 use tokio::time::{Duration, Instant};
@@ -126,6 +126,20 @@ mod jobs {
             store.close().await;
         }
     }
+}
+
+mod progress {
+    use super::*;
+
+    macro_rules! rule {
+        ($rule:ident) => {
+            #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+            async fn $rule() {
+                contract::progress::$rule(Arc::new(Ticks::new())).await;
+            }
+        };
+    }
+    each_rule_of_progress!(rule);
 }
 
 mod clock {

@@ -22,5 +22,6 @@ pub mod entropy;
 pub mod event_store;
 pub mod job_queue;
 mod log;
+pub mod progress;
 mod sample;
 mod wait;

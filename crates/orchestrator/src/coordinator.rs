@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, Priority, Rejection,
-    Status, Submission, Task, Timestamp,
+    AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError, Priority,
+    Rejection, Status, Submission, Task, Timestamp,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -161,6 +161,13 @@ impl Coordinator {
     /// The councils there are.
     pub fn councils(&self) -> &Arc<Councils> {
         &self.councils
+    }
+
+    /// An id that no deliberation has.
+    pub fn new_id(&self) -> Result<DeliberationId, HandleError> {
+        let malformed =
+            |error: IdError| Rejection::Malformed { field: "task_id".into(), reason: error.to_string() };
+        Ok(DeliberationId::new(&self.entropy.id()).map_err(malformed)?)
     }
 
     /// Opens a deliberation. Its id is given back once its first record is durable. The same request
@@ -367,10 +374,7 @@ impl Coordinator {
         let content = serde_json::to_vec(&request).expect("a request can be written");
         let id = match request.id {
             Some(id) => id,
-            None => DeliberationId::new(&self.entropy.id()).map_err(|error| Rejection::Malformed {
-                field: "task_id".into(),
-                reason: error.to_string(),
-            })?,
+            None => self.new_id()?,
         };
         let rounds = request.rounds.or(council.settings.rounds).unwrap_or(self.settings.rounds);
         Ok(Submission {

@@ -117,9 +117,7 @@ impl Histories {
     /// Takes in a record that came by the log, if it follows on what is in memory: then whoever is told of
     /// it from here on finds a state that knows it, also before the one who stored it has come so far.
     pub(crate) fn learn(&self, id: &DeliberationId, stored: &Stored, record: &Record) {
-        // Whoever follows it knows it, too, also when there is no room for it in the cache.
-        let followed = || lock(&self.watched).get(id).map(|sender| Arc::clone(&sender.borrow()));
-        let known = self.in_memory(id).or_else(followed);
+        let known = self.in_memory(id);
         let (state, sequence, digest) = match &known {
             Some(known) => (Some(&known.state), known.sequence, known.digest),
             None => (None, Sequence::default(), Digest::default()),

@@ -9,6 +9,7 @@ mod operator;
 mod rng;
 mod run;
 mod time;
+mod watcher;
 mod work;
 mod world;
 

@@ -18,6 +18,7 @@ use crate::invariants;
 use crate::link::Link;
 use crate::operator::{self, Operator};
 use crate::rng::Rng;
+use crate::watcher::Watcher;
 use crate::work::{self, WatchedModel};
 use crate::world::{Topic, World};
 
@@ -63,6 +64,10 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
     }
     for number in 0..1 + rng.below(4) {
         let client = Client::draw(&mut rng, number);
+        if rng.chance(500) {
+            let watcher = Watcher::draw(&mut rng, client.id.clone());
+            executor.spawn(Owner::Client, Box::pin(watcher.run(world.clone(), doors.clone())));
+        }
         executor.spawn(Owner::Client, Box::pin(client.run(world.clone(), doors.clone())));
     }
     for number in 0..rng.below(3) {

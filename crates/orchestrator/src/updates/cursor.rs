@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fleet_deliberation::{Deliberation, DeliberationId, Digest, Event, Rejection, evolve};
 use tokio::sync::watch;
 
-use super::{About, Place, Update, told};
+use super::{About, Place, Update, counted, told};
 use crate::HandleError;
 use crate::histories::{Histories, Loaded, decode};
 use crate::port::{Answers, Clock, HistoryId, Sequence, StoreError};
@@ -63,8 +63,8 @@ impl Updates {
                 updates.histories.refresh(&updates.id).await?;
             } else {
                 let (last, id) = (updates.told, updates.id);
-                let reason =
-                    format!("is {after}; {id} has {last} updates so far, so it must be at most {last}");
+                let known = counted(usize::try_from(last).unwrap_or(usize::MAX), "update");
+                let reason = format!("is {after}; {id} has {known} so far, so it must be at most {last}");
                 return Err(Rejection::Malformed { field: "after_sequence".into(), reason }.into());
             }
         }

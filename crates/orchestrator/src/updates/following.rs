@@ -8,6 +8,9 @@ use super::{Place, Update, Updates};
 use crate::HandleError;
 use crate::port::{Seen, TickWatch};
 
+/// The most bytes of text that are joined into one piece, beyond those of the last one that is joined.
+const JOINED_BYTES_MAX: usize = 16 * 1024;
+
 /// Something a watcher is shown.
 #[derive(Debug, Clone)]
 pub enum Shown {
@@ -41,7 +44,7 @@ pub struct Writing {
 pub struct Following {
     updates: Updates,
     ticks: Box<dyn TickWatch>,
-    /// What was written and not shown yet, joined: one entry for each job that is at work.
+    /// What was written and not shown yet, joined. No more than what was seen in one look.
     written: VecDeque<Writing>,
     left_out: u64,
 }
@@ -105,7 +108,10 @@ impl Following {
         for tick in seen.ticks {
             let same = |writing: &&mut Writing| writing.job == tick.job && writing.attempt == tick.attempt;
             let last = self.written.iter_mut().rev().find(same);
-            if let Some(writing) = last.filter(|writing| writing.reasoning == tick.reasoning) {
+            let takes = |writing: &&mut Writing| {
+                writing.reasoning == tick.reasoning && writing.text.len() < JOINED_BYTES_MAX
+            };
+            if let Some(writing) = last.filter(takes) {
                 writing.text.push_str(&tick.text);
                 writing.tokens = tick.tokens;
                 continue;

@@ -56,38 +56,44 @@ impl Grpc {
             return Err(stopping(after));
         }
         let place = self.streams.take()?;
-        let id = self.streamed(request, trace).await?;
+        let id = match request.task_id.as_str() {
+            "" => self.coordinator.new_id().map_err(status)?,
+            id => ask::task_id(id)?,
+        };
+        // From before it is submitted, so that nothing is missed.
         let ticks = if tokens { self.watching.watch(&id) } else { Box::new(NoProgress) };
+        self.begin(&id, request, trace).await?;
         let updates = self.coordinator.updates(&id, after).await.map_err(status)?;
         let following = Following::new(updates, ticks);
         let open = Open { following, stop: self.stop.clone(), _place: place };
         Ok(Box::pin(unfold(Some(open), |open| async { open?.next().await })))
     }
 
-    /// The deliberation that a request to stream is about: one that is there, or one that it opens.
-    async fn streamed(
+    /// Submits what a request to stream is about, unless it only asks for what is there.
+    async fn begin(
         &self,
+        id: &DeliberationId,
         request: wire::DeliberateRequest,
         trace: String,
-    ) -> Result<DeliberationId, Status> {
-        let after = request.after_sequence;
-        if request.task_id.is_empty() {
-            if after > 0 {
-                let reason = format!("is {after}, but without a task_id there is nothing to resume");
-                return Err(malformed("after_sequence", reason));
-            }
-        } else if request.task_description.is_empty() {
-            return ask::task_id(&request.task_id);
-        } else if after > 0 {
+    ) -> Result<(), Status> {
+        let (after, is_named) = (request.after_sequence, !request.task_id.is_empty());
+        if is_named && request.task_description.is_empty() {
+            return Ok(());
+        }
+        if after > 0 && !is_named {
+            let reason = format!("is {after}, but without a task_id there is nothing to resume");
+            return Err(malformed("after_sequence", reason));
+        }
+        if after > 0 {
             // What is resumed is not to begin anew where it was forgotten.
-            let id = ask::task_id(&request.task_id)?;
-            let known = self.coordinator.histories().load(&id).await.map_err(HandleError::Store);
+            let known = self.coordinator.histories().load(id).await.map_err(HandleError::Store);
             if known.map_err(status)?.is_none() {
-                return Err(status(Rejection::Unknown(id).into()));
+                return Err(status(Rejection::Unknown(id.clone()).into()));
             }
         }
-        let submission = fleet_orchestrator::Request { trace, ..ask::submission(request)? };
-        Ok(self.coordinator.submit(submission).await.map_err(status)?.id)
+        let id = Some(id.clone());
+        let submission = fleet_orchestrator::Request { id, trace, ..ask::submission(request)? };
+        self.coordinator.submit(submission).await.map(drop).map_err(status)
     }
 }
 

@@ -114,6 +114,7 @@ impl EventStore for Link {
     async fn forget(&self, history: &HistoryId) -> Result<(), StoreError> {
         self.operate("forget", |state| {
             state.histories.remove(history);
+            state.log.retain(|stored| stored.history != *history);
             Ok(())
         })
         .await
