@@ -69,12 +69,12 @@ pub async fn begin(
         councils,
         settings.coordinator,
     ));
-    coordinator.councils().load().await?;
     coordinator.count_open().await?;
 
-    // The places are taken before the sweep looks: what is recorded later is seen by those who follow
-    // the log, what was recorded before is seen by the sweep.
+    // The places are taken before anyone looks: what is recorded later is seen by those who follow the log,
+    // what was recorded before is seen by the sweep and when the councils are loaded.
     let (log_end, answers_end) = (events.end().await?, answers.end().await?);
+    coordinator.councils().load().await?;
     let dispatcher = Dispatcher::new(
         Arc::clone(&coordinator),
         Arc::clone(&queue),

@@ -213,7 +213,7 @@ async fn what_cannot_be_streamed_is_refused_as_elsewhere() {
     assert_eq!(nobody.code(), Code::NotFound);
     assert!(nobody.message().contains("ARCHITECT, DATA, DEV, DEVOPS, QA"), "{nobody}");
     assert_eq!(model.calls().len(), calls, "nothing that is refused costs a call");
-    let request = wire::ListDeliberationsRequest { limit: 10 };
+    let request = wire::ListDeliberationsRequest { limit: 10, ..Default::default() };
     assert_eq!(client.calls.list_deliberations(request).await.unwrap().into_inner().deliberations.len(), 1);
 }
 
@@ -380,7 +380,7 @@ async fn who_does_not_read_neither_holds_anything_up_nor_makes_the_server_grow()
     eventually("all of it ends all the same", || {
         let mut client = client.clone();
         async move {
-            let request = wire::ListDeliberationsRequest { limit: 10 };
+            let request = wire::ListDeliberationsRequest { limit: 10, ..Default::default() };
             let listed = client.calls.list_deliberations(request).await.unwrap().into_inner().deliberations;
             let completed =
                 |info: &wire::DeliberationInfo| info.status() == wire::DeliberationStatus::Completed;
