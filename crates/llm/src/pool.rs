@@ -129,7 +129,7 @@ impl Pool {
             hedges: count(&self.hedges),
             hedges_won: count(&self.hedges_won),
             failovers: count(&self.failovers),
-            servers: self.members.iter().map(|at| self.servers.gate.status(*at, self.label(*at))).collect(),
+            servers: self.members.iter().map(|at| self.servers.gate.status(*at)).collect(),
         }
     }
 }

@@ -7,6 +7,8 @@ use std::task::Poll;
 use fleet_deliberation::Timestamp;
 use fleet_orchestrator::port::{Clock, Entropy};
 
+use super::breaker::FAULTS_TO_OPEN;
+use super::health::Condition;
 use super::line::{Ask, Came, Grant, Line, Reasons};
 use super::place::Place;
 use super::standing::{Bounds, End, Standing};
@@ -18,6 +20,7 @@ pub const WAITING_MAX: usize = 8_192;
 
 /// Keeps the line of those who wait, for one or many servers.
 pub(crate) struct Gate {
+    labels: Vec<String>,
     line: Mutex<Line>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -37,15 +40,19 @@ pub(super) enum NoPlace {
 }
 
 impl Gate {
+    /// A gate before servers, each with its label and what it may be burdened with.
     pub(crate) fn new(
-        servers: impl IntoIterator<Item = Bounds>,
+        servers: impl IntoIterator<Item = (String, Bounds)>,
         health_every_ms: u64,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Gate {
         let now = clock.now();
-        let servers = servers.into_iter().map(|bounds| Standing::new(bounds, health_every_ms, now));
-        Gate { line: Mutex::new(Line::new(servers.collect())), clock, entropy }
+        let (labels, servers) = servers
+            .into_iter()
+            .map(|(label, bounds)| (label, Standing::new(bounds, health_every_ms, now)))
+            .unzip();
+        Gate { labels, line: Mutex::new(Line::new(servers)), clock, entropy }
     }
 
     /// Waits for a place until `deadline`. Dropping the future gives up the wait, or the place.
@@ -86,18 +93,45 @@ impl Gate {
 
     pub(super) fn give_back(&self, grant: &Grant, end: End) {
         let chance = self.entropy.unit();
-        self.change(|line, now| line.give_back(grant, end, now, chance));
+        let (was_open, is_open) = self.change(|line, now| {
+            let was_open = line.servers()[grant.server].is_broken();
+            line.give_back(grant, end, now, chance);
+            (was_open, line.servers()[grant.server].is_broken())
+        });
+        let server = &self.labels[grant.server];
+        match (was_open, is_open) {
+            (false, true) => {
+                tracing::warn!(%server, "the server failed {FAULTS_TO_OPEN} times in a row; it is left for a while")
+            }
+            (true, false) => tracing::info!(%server, "the server answers again"),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// Takes in what a look at a server has found.
     pub(crate) fn saw(&self, server: usize, sight: Sight) {
-        self.change(|line, now| line.servers()[server].saw(sight, now));
+        let (before, after) = self.change(|line, now| {
+            let standing = &mut line.servers()[server];
+            let before = standing.health().condition;
+            standing.saw(sight, now);
+            (before, standing.health().clone())
+        });
+        let (server, condition) = (&self.labels[server], after.condition);
+        match condition {
+            same if same == before => {}
+            Condition::Down | Condition::Loading => {
+                tracing::warn!(%server, why = after.why, "the server is {}", condition.as_str());
+            }
+            Condition::Up | Condition::Unknown => {
+                tracing::info!(%server, "the server is {}", condition.as_str())
+            }
+        }
     }
 
-    pub(crate) fn status(&self, server: usize, label: &str) -> ServerStatus {
+    pub(crate) fn status(&self, server: usize) -> ServerStatus {
         self.change(|line, now| {
             let waiting = line.waiting_for(server);
-            line.servers()[server].status(label, waiting, now)
+            line.servers()[server].status(&self.labels[server], waiting, now)
         })
     }
 
