@@ -15,6 +15,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod told;
+mod wait;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -1,18 +1,17 @@
 //! Gives calls their places at servers, and takes them back whatever becomes of the call.
 
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use fleet_deliberation::Timestamp;
 use fleet_orchestrator::port::{Clock, Entropy};
 
 use super::breaker::FAULTS_TO_OPEN;
 use super::health::Condition;
-use super::line::{Ask, Came, Grant, Line, Reasons};
+use super::line::{Ask, Grant, Line, Reasons};
 use super::place::Place;
 use super::standing::{Bounds, End, Standing};
 use super::status::ServerStatus;
+use super::wait::Wait;
 use crate::openai::Sight;
 
 /// The most calls that wait for a place at once.
@@ -66,7 +65,7 @@ impl Gate {
                 (false, true) => Ok(line.join(ask)),
             }
         })?;
-        let wait = Wait { gate: self, ticket };
+        let wait = Wait::new(self, ticket);
         loop {
             let until = wait.looks_at(deadline);
             tokio::select! {
@@ -154,7 +153,7 @@ impl Gate {
     }
 
     /// Changes the line, serves those who can be served then, and wakes them.
-    fn change<T>(&self, change: impl FnOnce(&mut Line, Timestamp) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Line, Timestamp) -> T) -> T {
         let now = self.clock.now();
         let mut line = self.lock();
         let result = change(&mut line, now);
@@ -178,52 +177,7 @@ impl Gate {
         !line.serve(now).is_empty() || line.books() != before
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A place in the line.
-struct Wait<'a> {
-    gate: &'a Arc<Gate>,
-    ticket: u64,
-}
-
-impl Wait<'_> {
-    /// When to look at the line if nobody calls before.
-    fn looks_at(&self, deadline: Timestamp) -> Timestamp {
-        self.gate.lock().keeps_time(self.ticket).map_or(deadline, |at| at.min(deadline))
-    }
-
-    /// What has come of the wait; `None` if the time to look at the line is another than `until`.
-    async fn came(&self, until: Timestamp, deadline: Timestamp) -> Option<Result<Place, NoPlace>> {
-        poll_fn(|context| {
-            let mut line = self.gate.lock();
-            let looks_at = line.keeps_time(self.ticket).map_or(deadline, |at| at.min(deadline));
-            let Some(waiter) = line.waiter(self.ticket) else { return Poll::Ready(None) };
-            if waiter.waits() {
-                if looks_at < until {
-                    return Poll::Ready(None);
-                }
-                waiter.waker = Some(context.waker().clone());
-                return Poll::Pending;
-            }
-            Poll::Ready(match line.leave(self.ticket) {
-                Some(Came::Granted(grant)) => Some(Ok(Place::new(Arc::clone(self.gate), grant))),
-                Some(Came::Refused(reasons)) => Some(Err(NoPlace::Unusable(reasons))),
-                Some(Came::Nothing) | None => None,
-            })
-        })
-        .await
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.gate.change(|line, now| {
-            if let Some(Came::Granted(grant)) = line.leave(self.ticket) {
-                line.give_back(&grant, End::never_begun(), now, 0.0);
-            }
-        });
     }
 }
