@@ -9,7 +9,7 @@ use serde_json::Value;
 const ARROWS: [(&str, &[&str], &[&str]); 13] = [
     ("fleet-deliberation", &[], &[]),
     ("fleet-orchestrator", &["fleet-deliberation"], &[]),
-    ("fleet-worker", &["fleet-deliberation", "fleet-orchestrator"], &[]),
+    ("fleet-worker", &["fleet-deliberation", "fleet-orchestrator"], &["fleet-scripted"]),
     ("fleet-checks", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-embedded", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-llm", &["fleet-deliberation", "fleet-orchestrator"], &["fleet-scripted"]),

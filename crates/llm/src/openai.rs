@@ -5,6 +5,8 @@ mod body;
 mod call;
 mod failed;
 mod fault;
+#[cfg(test)]
+mod fuzz;
 mod look;
 mod server;
 mod test_call;
@@ -24,7 +26,7 @@ use call::Call;
 pub(crate) use failed::{Blame, Failed};
 pub(crate) use look::Sight;
 pub use server::{BadServer, Limits, ServerConfig, check_url};
-pub(crate) use server::{Server, shown};
+pub(crate) use server::{Server, canonical, shown};
 pub use test_call::TestCall;
 use timer::Timer;
 

@@ -15,6 +15,7 @@ mod status;
 #[cfg(test)]
 mod tests;
 mod told;
+mod wait;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -134,7 +135,7 @@ impl Pool {
             hedges: count(&self.hedges),
             hedges_won: count(&self.hedges_won),
             failovers: count(&self.failovers),
-            servers: self.members.iter().map(|at| self.servers.gate.status(*at, self.label(*at))).collect(),
+            servers: self.members.iter().map(|at| self.servers.gate.status(*at)).collect(),
         }
     }
 }

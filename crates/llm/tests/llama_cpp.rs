@@ -5,9 +5,10 @@ mod support;
 use std::sync::Mutex;
 
 use fleet_deliberation::FailureKind;
-use fleet_llm::{Limits, OpenAi};
+use fleet_llm::{Condition, Limits, OpenAi};
 use fleet_orchestrator::port::{LanguageModel, ModelRequest, Tokens};
 use support::llama::Llama;
+use support::world::{models, server, status};
 use support::{client, client_with, limits};
 
 /// A request whose answer is the same each time: by chance a random model may also say nothing.
@@ -104,4 +105,46 @@ async fn calls_queue_behind_one_slot_and_all_end() {
     let request = ModelRequest { tokens_max: 200, ..request() };
     let (one, other) = tokio::join!(model.complete(&request, &|_| {}), model.complete(&request, &|_| {}));
     assert!(one.is_ok() && other.is_ok(), "{one:?} {other:?}");
+}
+
+#[tokio::test]
+async fn a_pool_of_real_servers_is_looked_at_and_goes_on_when_one_dies() {
+    let llamas = [Llama::start(&[]), Llama::start(&[])];
+    let models = models(llamas.each_ref().map(|llama| server(&llama.url)));
+    models.look().await;
+    for server in status(&models).servers {
+        assert_eq!(server.health.condition, Condition::Up);
+        assert_eq!(server.health.lists("tiny-random-qwen3"), Some(true));
+    }
+    llamas[0].kill();
+    for attempt in 1..=4 {
+        let request = ModelRequest { attempt, ..request() };
+        let answer = models.complete(&request, &|_| {}).await.unwrap();
+        assert!(!answer.text.is_empty());
+    }
+    assert!(status(&models).failovers > 0);
+    models.look().await;
+    let conditions = status(&models).servers.into_iter().map(|server| server.health.condition);
+    assert_eq!(conditions.collect::<Vec<_>>(), [Condition::Down, Condition::Up]);
+    let tried = models.servers("default")[1].test_call("tiny", std::sync::Arc::default()).await.unwrap();
+    assert!(tried.tokens > 0 && tried.total_ms >= tried.first_token_ms, "{tried:?}");
+}
+
+#[tokio::test]
+async fn parameters_are_taken() {
+    let llama = Llama::start(&[]);
+    let with = async |parameters: serde_json::Value| {
+        let parameters: std::collections::BTreeMap<_, _> = serde_json::from_value(parameters).unwrap();
+        let request = ModelRequest {
+            temperature: 1.5,
+            tokens_max: 30,
+            parameters: std::sync::Arc::new(parameters),
+            ..request()
+        };
+        client(&llama.url).complete(&request, &|_| {}).await
+    };
+    let seeded = async |seed: u64| with(serde_json::json!({"seed": seed, "top_p": 0.9})).await.unwrap().text;
+    assert_eq!(seeded(7).await, seeded(7).await);
+    assert_ne!(seeded(7).await, seeded(8).await);
+    assert_eq!(with(serde_json::json!({"model": "x"})).await.unwrap_err().kind, FailureKind::BadRequest);
 }

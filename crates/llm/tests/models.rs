@@ -184,6 +184,8 @@ async fn settings_that_make_no_sense_are_refused() {
     assert!(matches!(make(vec![("a", at("h:80"))]), Some(BadModels::Server { .. })));
     let twice = profile([server("http://h:8000"), server("http://h:8000/v1/")]);
     assert!(matches!(make(vec![("a", twice)]), Some(BadModels::Twice { .. })));
+    let versions = profile([server("http://h?version=1"), server("http://h?version=2")]);
+    assert!(make(vec![("a", versions)]).is_none(), "what a URL asks for makes it another");
     let bounded = |calls_max| profile([ServerSettings { calls_max, ..server("http://h") }]);
     let disagree = make(vec![("a", bounded(1)), ("b", bounded(2))]).expect("they do not agree");
     assert!(matches!(disagree, BadModels::Disagree { .. }), "{disagree}");

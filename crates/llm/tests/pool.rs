@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use fleet_deliberation::FailureKind;
-use fleet_llm::{BreakerStatus, FAULTS_TO_OPEN, Models, ServerSettings};
+use fleet_llm::{BreakerStatus, FAULTS_TO_OPEN, Limits, Models, ServerSettings};
 use fleet_orchestrator::port::{LanguageModel, ModelError, ModelRequest};
 use fleet_scripted::{Call, Reply, Scripted};
 use futures_util::future::join_all;
@@ -79,6 +79,30 @@ async fn where_a_server_cannot_be_reached_the_next_one_is_asked_at_once() {
         assert_eq!(used.len(), attempt.len(), "each server at most once");
     }
     assert_eq!(status(&models).failovers as usize, calls.len() - 4);
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_accept_connections_is_passed_over_too() {
+    // A listener whose row of waiting connections is full lets further ones wait for ever.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let deaf = socket.listen(1).unwrap();
+    let address = deaf.local_addr().unwrap();
+    let mut row = Vec::new();
+    while let Ok(connected) =
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await
+    {
+        row.push(connected.unwrap());
+    }
+    let here = answering().await;
+    let limits = Limits { connect_ms: 100, ..Limits::default() };
+    let servers =
+        [format!("http://{address}"), here.url()].map(|url| ServerSettings { limits, ..server(&url) });
+    let (models, notes) = models_told(settings(profile(servers)));
+    for attempt in 1..=2 {
+        assert_eq!(ask(&models, &of_attempt(attempt)).await.unwrap(), "yes");
+    }
+    assert!(notes.calls().iter().any(|call| call.came_of_it == Some(Err(FailureKind::Timeout))));
 }
 
 #[tokio::test]

@@ -6,8 +6,9 @@ use std::sync::Arc;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::settings::{BadModels, ModelsSettings, ServerSettings};
+use crate::openai::canonical;
 use crate::pool::{Bounds, Gate, Pool, Servers, World};
-use crate::{OpenAi, SIMULATED, ServerConfig, check_url};
+use crate::{OpenAi, SIMULATED, ServerConfig};
 
 /// The pools of all profiles, and their servers.
 pub(super) fn pools(
@@ -25,16 +26,16 @@ pub(super) fn pools(
         }
         let mut members = Vec::with_capacity(pool.servers.len());
         for server in &pool.servers {
-            let label = check_url(&server.url)
+            let (url, label) = canonical(&server.url)
                 .map_err(|source| BadModels::Server { profile: profile.clone(), source })?;
-            let at = match known.iter().position(|known| known.is(&label, server)) {
+            let at = match known.iter().position(|known| known.is(&url, server)) {
                 Some(at) if !known[at].agrees(server) => {
                     let (one, other) = (known[at].profile.to_owned(), profile.clone());
                     return Err(BadModels::Disagree { one, other, server: label });
                 }
                 Some(at) => at,
                 None => {
-                    known.push(Known { profile, label: label.clone(), settings: server });
+                    known.push(Known { profile, url, label: label.clone(), settings: server });
                     known.len() - 1
                 }
             };
@@ -46,7 +47,7 @@ pub(super) fn pools(
         members_of.insert(profile.clone(), (members, pool.hedge_after_ms));
     }
     let clients = known.iter().map(Known::client).collect::<Result<Vec<_>, _>>()?;
-    let bounds = known.iter().map(|known| bounds(known.settings));
+    let bounds = known.iter().map(|known| (known.label.clone(), bounds(known.settings)));
     let gate = Gate::new(bounds, settings.health_every_ms, world.clock.clone(), world.entropy.clone());
     let servers = Arc::new(Servers { clients, gate: Arc::new(gate) });
     let pools = members_of.into_iter().map(|(profile, (members, hedge_after_ms))| {
@@ -59,15 +60,16 @@ pub(super) fn pools(
 /// A server, by whoever named it first.
 struct Known<'a> {
     profile: &'a str,
+    url: String,
     label: String,
     settings: &'a ServerSettings,
 }
 
 impl Known<'_> {
     /// With another key it is another account, and counts as another server.
-    fn is(&self, label: &str, server: &ServerSettings) -> bool {
+    fn is(&self, url: &str, server: &ServerSettings) -> bool {
         let key = |key: &Option<SecretString>| key.as_ref().map(|key| key.expose_secret().to_owned());
-        self.label == label && key(&self.settings.api_key) == key(&server.api_key)
+        self.url == url && key(&self.settings.api_key) == key(&server.api_key)
     }
 
     fn agrees(&self, server: &ServerSettings) -> bool {

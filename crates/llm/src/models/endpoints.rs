@@ -45,7 +45,8 @@ impl Endpoints {
         let client = OpenAi::new(config).map_err(|bad| {
             error(FailureKind::BadRequest, format!("the agent's own server cannot be called: {bad}"))
         })?;
-        let bounds = [Bounds { calls_max: self.calls_max, tokens_per_minute_max: 0 }];
+        let bounds = Bounds { calls_max: self.calls_max, tokens_per_minute_max: 0 };
+        let bounds = [(client.label().to_owned(), bounds)];
         let World { clock, entropy, .. } = self.world.clone();
         let gate = Arc::new(Gate::new(bounds, self.health_every_ms, clock, entropy));
         let servers = Arc::new(Servers { clients: vec![Arc::new(client)], gate });

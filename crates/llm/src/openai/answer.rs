@@ -17,7 +17,7 @@ const BODY_BYTES_MAX: usize = 16 << 20;
 /// The most bytes of an answer that comes as a stream, with all that is around its words.
 pub(super) const STREAM_BYTES_MAX: usize = 64 << 20;
 /// The most bytes of a model's name that are kept.
-const NAME_BYTES_MAX: usize = 256;
+pub(super) const NAME_BYTES_MAX: usize = 256;
 /// How many times the tokens that were allowed a server may stream: some do not count reasoning.
 const TOKENS_TIMES_MAX: u64 = 4;
 /// And how many more: chunks are not quite tokens.
@@ -174,8 +174,10 @@ impl<'a> Reading<'a> {
         if self.bytes > STREAM_BYTES_MAX {
             return Err(BadAnswer::Flood);
         }
+        let mut piece = &piece[..];
         if matches!(self.form, Form::Unknown) {
-            match piece.iter().find(|byte| !byte.is_ascii_whitespace()) {
+            piece = piece.trim_ascii_start();
+            match piece.first() {
                 None => return Ok(()),
                 Some(b'{') => self.form = Form::Json(Vec::new()),
                 Some(_) => self.form = Form::Events(SseParser::default()),

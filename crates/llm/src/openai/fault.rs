@@ -127,7 +127,7 @@ fn location(headers: &HeaderMap) -> Option<String> {
 
 /// How long a server asks to be left alone: `Retry-After` in seconds or as a date, or the
 /// `retry-after-ms` that some servers send besides.
-fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
+pub(super) fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     const RETRY_AFTER_MS: HeaderName = HeaderName::from_static("retry-after-ms");
     let text = |name: &HeaderName| headers.get(name)?.to_str().ok().map(str::trim);
     let number = |text: &str| text.parse::<f64>().ok().filter(|n| n.is_finite() && *n >= 0.0);

@@ -192,6 +192,11 @@ pub fn check_url(url: &str) -> Result<String, BadServer> {
     base(url).map(|base| label(&base))
 }
 
+/// A URL in the form in which equal ones are equal, and as messages name it.
+pub(crate) fn canonical(url: &str) -> Result<(String, String), BadServer> {
+    base(url).map(|base| (base.to_string(), label(&base)))
+}
+
 /// A URL without credentials, also one that is none of a server.
 pub(crate) fn shown(url: &str) -> String {
     check_url(url).unwrap_or_else(|_| "(no URL of a server)".into())

@@ -80,7 +80,11 @@ impl Clocked {
     }
 }
 
-fn request(model: &str, parameters: Arc<Parameters>, timeout_ms: u64) -> Result<ModelRequest, ModelError> {
+pub(super) fn request(
+    model: &str,
+    parameters: Arc<Parameters>,
+    timeout_ms: u64,
+) -> Result<ModelRequest, ModelError> {
     let name = |bad: fleet_deliberation::IdError| error(FailureKind::Internal, bad.to_string());
     let agent = AgentId::new("fleet-models").map_err(name)?;
     let message = |speaker, text: &str| Message { speaker, text: text.into() };

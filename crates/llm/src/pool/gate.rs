@@ -1,16 +1,17 @@
 //! Gives calls their places at servers, and takes them back whatever becomes of the call.
 
-use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
 
 use fleet_deliberation::Timestamp;
 use fleet_orchestrator::port::{Clock, Entropy};
 
-use super::line::{Ask, Came, Grant, Line, Reasons};
+use super::breaker::FAULTS_TO_OPEN;
+use super::health::Condition;
+use super::line::{Ask, Grant, Line, Reasons};
 use super::place::Place;
 use super::standing::{Bounds, End, Standing};
 use super::status::ServerStatus;
+use super::wait::Wait;
 use crate::openai::Sight;
 
 /// The most calls that wait for a place at once.
@@ -18,6 +19,7 @@ pub const WAITING_MAX: usize = 8_192;
 
 /// Keeps the line of those who wait, for one or many servers.
 pub(crate) struct Gate {
+    labels: Vec<String>,
     line: Mutex<Line>,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -37,15 +39,19 @@ pub(super) enum NoPlace {
 }
 
 impl Gate {
+    /// A gate before servers, each with its label and what it may be burdened with.
     pub(crate) fn new(
-        servers: impl IntoIterator<Item = Bounds>,
+        servers: impl IntoIterator<Item = (String, Bounds)>,
         health_every_ms: u64,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Gate {
         let now = clock.now();
-        let servers = servers.into_iter().map(|bounds| Standing::new(bounds, health_every_ms, now));
-        Gate { line: Mutex::new(Line::new(servers.collect())), clock, entropy }
+        let (labels, servers) = servers
+            .into_iter()
+            .map(|(label, bounds)| (label, Standing::new(bounds, health_every_ms, now)))
+            .unzip();
+        Gate { labels, line: Mutex::new(Line::new(servers)), clock, entropy }
     }
 
     /// Waits for a place until `deadline`. Dropping the future gives up the wait, or the place.
@@ -59,7 +65,7 @@ impl Gate {
                 (false, true) => Ok(line.join(ask)),
             }
         })?;
-        let wait = Wait { gate: self, ticket };
+        let wait = Wait::new(self, ticket);
         loop {
             let until = wait.looks_at(deadline);
             tokio::select! {
@@ -86,18 +92,45 @@ impl Gate {
 
     pub(super) fn give_back(&self, grant: &Grant, end: End) {
         let chance = self.entropy.unit();
-        self.change(|line, now| line.give_back(grant, end, now, chance));
+        let (was_open, is_open) = self.change(|line, now| {
+            let was_open = line.servers()[grant.server].is_broken();
+            line.give_back(grant, end, now, chance);
+            (was_open, line.servers()[grant.server].is_broken())
+        });
+        let server = &self.labels[grant.server];
+        match (was_open, is_open) {
+            (false, true) => {
+                tracing::warn!(%server, "the server failed {FAULTS_TO_OPEN} times in a row; it is left for a while")
+            }
+            (true, false) => tracing::info!(%server, "the server answers again"),
+            (true, true) | (false, false) => {}
+        }
     }
 
     /// Takes in what a look at a server has found.
     pub(crate) fn saw(&self, server: usize, sight: Sight) {
-        self.change(|line, now| line.servers()[server].saw(sight, now));
+        let (before, after) = self.change(|line, now| {
+            let standing = &mut line.servers()[server];
+            let before = standing.health().condition;
+            standing.saw(sight, now);
+            (before, standing.health().clone())
+        });
+        let (server, condition) = (&self.labels[server], after.condition);
+        match condition {
+            same if same == before => {}
+            Condition::Down | Condition::Loading => {
+                tracing::warn!(%server, why = after.why, "the server is {}", condition.as_str());
+            }
+            Condition::Up | Condition::Unknown => {
+                tracing::info!(%server, "the server is {}", condition.as_str())
+            }
+        }
     }
 
-    pub(crate) fn status(&self, server: usize, label: &str) -> ServerStatus {
+    pub(crate) fn status(&self, server: usize) -> ServerStatus {
         self.change(|line, now| {
             let waiting = line.waiting_for(server);
-            line.servers()[server].status(label, waiting, now)
+            line.servers()[server].status(&self.labels[server], waiting, now)
         })
     }
 
@@ -120,7 +153,7 @@ impl Gate {
     }
 
     /// Changes the line, serves those who can be served then, and wakes them.
-    fn change<T>(&self, change: impl FnOnce(&mut Line, Timestamp) -> T) -> T {
+    pub(super) fn change<T>(&self, change: impl FnOnce(&mut Line, Timestamp) -> T) -> T {
         let now = self.clock.now();
         let mut line = self.lock();
         let result = change(&mut line, now);
@@ -144,52 +177,7 @@ impl Gate {
         !line.serve(now).is_empty() || line.books() != before
     }
 
-    fn lock(&self) -> MutexGuard<'_, Line> {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Line> {
         self.line.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A place in the line.
-struct Wait<'a> {
-    gate: &'a Arc<Gate>,
-    ticket: u64,
-}
-
-impl Wait<'_> {
-    /// When to look at the line if nobody calls before.
-    fn looks_at(&self, deadline: Timestamp) -> Timestamp {
-        self.gate.lock().keeps_time(self.ticket).map_or(deadline, |at| at.min(deadline))
-    }
-
-    /// What has come of the wait; `None` if the time to look at the line is another than `until`.
-    async fn came(&self, until: Timestamp, deadline: Timestamp) -> Option<Result<Place, NoPlace>> {
-        poll_fn(|context| {
-            let mut line = self.gate.lock();
-            let looks_at = line.keeps_time(self.ticket).map_or(deadline, |at| at.min(deadline));
-            let Some(waiter) = line.waiter(self.ticket) else { return Poll::Ready(None) };
-            if waiter.waits() {
-                if looks_at < until {
-                    return Poll::Ready(None);
-                }
-                waiter.waker = Some(context.waker().clone());
-                return Poll::Pending;
-            }
-            Poll::Ready(match line.leave(self.ticket) {
-                Some(Came::Granted(grant)) => Some(Ok(Place::new(Arc::clone(self.gate), grant))),
-                Some(Came::Refused(reasons)) => Some(Err(NoPlace::Unusable(reasons))),
-                Some(Came::Nothing) | None => None,
-            })
-        })
-        .await
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.gate.change(|line, now| {
-            if let Some(Came::Granted(grant)) = line.leave(self.ticket) {
-                line.give_back(&grant, End::never_begun(), now, 0.0);
-            }
-        });
     }
 }

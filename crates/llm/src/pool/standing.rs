@@ -183,6 +183,15 @@ impl Standing {
         }
     }
 
+    /// Whether it failed too often and has not answered since.
+    pub(super) const fn is_broken(&self) -> bool {
+        !matches!(self.breaker, Breaker::Closed { .. })
+    }
+
+    pub(super) const fn health(&self) -> &Health {
+        &self.health
+    }
+
     pub(super) fn saw(&mut self, sight: Sight, now: Timestamp) {
         self.health.saw(sight, now);
     }

@@ -40,14 +40,14 @@ fn the_wait_ends_when_the_job_has_no_more_time() {
     clock.advance(1);
     settle([&mut late]);
     assert!(matches!(late.came, Some(Err(NoPlace::TooLate { waited_ms: 500 }))));
-    assert_eq!(gate.status(0, "x").waiting, 0);
+    assert_eq!(gate.status(0).waiting, 0);
 }
 
 #[test]
 fn tokens_are_set_aside_before_a_call_and_settled_after_it() {
     let clock = TestClock::default();
     let gate = gate(&clock, &[(0, 600)]);
-    let left = || gate.status(0, "x").tokens_left;
+    let left = || gate.status(0).tokens_left;
     let first = call(&gate, wants(500, "a"));
     assert_eq!(left(), Some(100));
     let mut second = call(&gate, wants(300, "a"));

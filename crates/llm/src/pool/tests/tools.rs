@@ -90,10 +90,9 @@ impl Entropy for NoChance {
 
 /// A gate before servers of so many calls and tokens a minute.
 pub(super) fn gate(clock: &TestClock, bounds: &[(u32, u64)]) -> Arc<Gate> {
-    let bounds: Vec<Bounds> = bounds
-        .iter()
-        .map(|&(calls_max, tokens_per_minute_max)| Bounds { calls_max, tokens_per_minute_max })
-        .collect();
+    let bounds = bounds.iter().map(|&(calls_max, tokens_per_minute_max)| {
+        ("http://h".to_owned(), Bounds { calls_max, tokens_per_minute_max })
+    });
     Arc::new(Gate::new(bounds, HEALTH_EVERY_MS, Arc::new(clock.clone()), Arc::new(NoChance)))
 }
 
