@@ -246,7 +246,6 @@ fn settings(config: &Config, ways: BTreeMap<&str, Way>) -> ModelsSettings {
             ..SimulatedSettings::default()
         },
         endpoint_limits: limits(&config.model),
-        endpoint_calls_max: u32::try_from(config.model.calls_max).unwrap_or(u32::MAX),
         ..ModelsSettings::default()
     }
 }

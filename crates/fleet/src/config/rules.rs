@@ -27,7 +27,7 @@ const WHOLE: [(&str, i64, i64); 24] = [
     ("deliberation.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.timeout_s", (TIMEOUT_MS_MIN / 1000) as i64, (TIMEOUT_MS_MAX / 1000) as i64),
     ("model.between_tokens_timeout_s", 1, DAY_S),
-    ("model.calls_max", 1, 100_000),
+    ("model.calls_max", 0, 100_000),
     ("model.connect_timeout_s", 1, DAY_S),
     ("model.first_token_timeout_s", 1, DAY_S),
     ("model.hedge_after_ms", 0, DAY_S * 1000),
