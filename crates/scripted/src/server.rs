@@ -257,6 +257,9 @@ async fn chat(request: Request<Incoming>, shared: &Shared) -> Result<Response<Re
     };
     let turn = shared.ledger.begin(call.number, &call.model, &call.caller);
     let reply = shared.script.reply(&call);
+    if let Some(gate) = &reply.gate {
+        gate.passed().await;
+    }
     if reply.wait_ms > 0 {
         tokio::time::sleep(Duration::from_millis(reply.wait_ms)).await;
     }
