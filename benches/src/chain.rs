@@ -6,13 +6,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use serde::Deserialize;
 
 use crate::client::task;
 use crate::figures::{Figures, ms};
 use crate::process::Programs;
 use crate::report::{Report, Row};
-use crate::{Effort, disk, progress};
+use crate::{Effort, disk, ledger, progress};
 
 /// One after the other in a council of one round: the submission, the proposal, what it led to, its check,
 /// the ring, the review, what it led to, the revision, what it led to, its check, the verdict.
@@ -64,19 +63,13 @@ pub(crate) async fn measure(
 
 /// How long the model's side took of each deliberation: its slowest proposal, then the slowest review
 /// with the revision behind it. The ring waits for all proposals; after it, lanes wait for nobody.
-fn chains(ledger: &Path) -> anyhow::Result<BTreeMap<String, f64>> {
-    #[derive(Deserialize)]
-    struct Entry<'a> {
-        at_us: u64,
-        caller: &'a str,
-        outcome: &'a str,
-    }
-    let text = fs::read_to_string(ledger).context("reading the model's ledger")?;
+fn chains(path: &Path) -> anyhow::Result<BTreeMap<String, f64>> {
+    let text = fs::read_to_string(path).context("reading the model's ledger")?;
     let mut begun: BTreeMap<&str, u64> = BTreeMap::new();
     let mut proposals: BTreeMap<&str, f64> = BTreeMap::new();
     let mut lanes: BTreeMap<(&str, &str), f64> = BTreeMap::new();
     for line in text.lines() {
-        let entry: Entry<'_> = serde_json::from_str(line).context("reading a line of the ledger")?;
+        let entry = ledger::entry(line)?;
         if entry.outcome == "begun" {
             begun.insert(entry.caller, entry.at_us);
             continue;

@@ -115,9 +115,20 @@ pub(crate) async fn load(load: Load) -> anyhow::Result<()> {
     let from = Instant::now();
     let until = from + Duration::from_secs_f64(load.seconds);
     let name = format!("load-{}", std::process::id());
-    let done = sum(callers(&load.server, load.at_once, from, until, &name).await?).await?;
+    let done = between(&load.server, load.at_once, from, until, &name).await?;
     println!("{:.1} councils a second", done / load.seconds);
     Ok(())
+}
+
+/// How many councils are done between two moments with so many at once.
+pub(crate) async fn between(
+    url: &str,
+    at_once: usize,
+    from: Instant,
+    until: Instant,
+    name: &str,
+) -> anyhow::Result<f64> {
+    sum(callers(url, at_once, from, until, name).await?).await
 }
 
 type Callers = JoinSet<anyhow::Result<f64>>;

@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, ensure};
 use fleet_api::v1::orchestrator_service_client::OrchestratorServiceClient;
 use serde::Deserialize;
-use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
 use tokio::time::{sleep, timeout};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::ServingStatus;
@@ -48,21 +48,34 @@ impl Programs {
 
     /// A scripted model that waits `latency_ms` before each answer of 2 KB.
     pub(crate) async fn model(&self, latency_ms: u64, ledger: Option<&Path>) -> anyhow::Result<Model> {
+        self.scripted(Script { latency_ms, ledger, ..Script::default() }).await
+    }
+
+    /// A scripted model.
+    pub(crate) async fn scripted(&self, script: Script<'_>) -> anyhow::Result<Model> {
         #[derive(Deserialize)]
         struct Ready {
             url: String,
         }
+        let Script { latency_ms, review_latency_ms, answer_bytes, ledger, hold } = script;
         let mut command = self.command("scripted-model");
         command.args(["--latency-ms", &latency_ms.to_string()]).stdout(Stdio::piped());
+        command.args(["--answer-bytes", &answer_bytes.to_string()]);
+        if let Some(ms) = review_latency_ms {
+            command.args(["--review-latency-ms", &ms.to_string()]);
+        }
         if let Some(ledger) = ledger {
             command.arg("--ledger").arg(ledger);
+        }
+        for kind in hold {
+            command.args(["--hold", kind]).stdin(Stdio::piped());
         }
         let mut child = command.spawn().context("starting the scripted model")?;
         let output = child.stdout.take().context("the scripted model has no output")?;
         let mut line = String::new();
         timeout(PATIENCE, BufReader::new(output).read_line(&mut line)).await??;
         let Ready { url } = serde_json::from_str(&line).context("reading where the model listens")?;
-        Ok(Model { running: Running { child }, url })
+        Ok(Model { input: child.stdin.take(), running: Running { child }, url })
     }
 
     /// A server on the state in `state`, ready for calls.
@@ -122,10 +135,37 @@ async fn ready(url: &str, began: Instant) -> anyhow::Result<Duration> {
     }
 }
 
+/// What a scripted model does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Script<'a> {
+    pub(crate) latency_ms: u64,
+    /// As for other answers if nothing is said.
+    pub(crate) review_latency_ms: Option<u64>,
+    pub(crate) answer_bytes: usize,
+    pub(crate) ledger: Option<&'a Path>,
+    /// Kinds of jobs whose answers wait for [`Model::let_go`].
+    pub(crate) hold: &'a [&'a str],
+}
+
+impl Default for Script<'_> {
+    fn default() -> Self {
+        Script { latency_ms: 0, review_latency_ms: None, answer_bytes: 2048, ledger: None, hold: &[] }
+    }
+}
+
 /// A model at work.
 pub(crate) struct Model {
+    input: Option<ChildStdin>,
     pub(crate) running: Running,
     pub(crate) url: String,
+}
+
+impl Model {
+    /// Lets the answers to jobs of a kind go out.
+    pub(crate) async fn let_go(&mut self, kind: &str) -> anyhow::Result<()> {
+        let input = self.input.as_mut().context("this model holds nothing")?;
+        input.write_all(format!("{kind}\n").as_bytes()).await.context("talking to the model")
+    }
 }
 
 /// A server at work.
@@ -171,9 +211,33 @@ impl Running {
 
     /// Memory in use, in MiB.
     pub(crate) fn memory_mib(&self) -> f64 {
+        self.status("VmRSS:") / 1024.0
+    }
+
+    /// Memory in use, in MB.
+    pub(crate) fn memory_mb(&self) -> f64 {
+        self.status("VmRSS:") * 1024.0 / 1e6
+    }
+
+    /// The most memory that was in use at any time, in MB.
+    pub(crate) fn peak_mb(&self) -> f64 {
+        self.status("VmHWM:") * 1024.0 / 1e6
+    }
+
+    pub(crate) fn threads(&self) -> f64 {
+        self.status("Threads:")
+    }
+
+    /// Open files, sockets and the like.
+    pub(crate) fn descriptors(&self) -> f64 {
+        let pid = self.child.id().unwrap_or_default();
+        fs::read_dir(format!("/proc/{pid}/fd")).map_or(f64::NAN, |open| open.count() as f64)
+    }
+
+    fn status(&self, name: &str) -> f64 {
         let status = self.proc("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(f64::NAN) / 1024.0
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(f64::NAN)
     }
 
     /// Time on cores so far.

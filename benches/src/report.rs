@@ -9,9 +9,6 @@ use anyhow::Context as _;
 use crate::figures::Figures;
 use crate::{machine, progress};
 
-const BEGIN: &str = "<!-- measured: begin -->";
-const END: &str = "<!-- measured: end -->";
-
 /// One figure.
 pub(crate) struct Row {
     pub(crate) name: String,
@@ -30,6 +27,8 @@ impl Row {
 pub(crate) struct Report {
     machine: Vec<String>,
     rows: Vec<Row>,
+    /// Tables of their own, as Markdown.
+    tables: Vec<String>,
     syncs: Vec<String>,
     memory: Vec<String>,
 }
@@ -40,7 +39,7 @@ impl Report {
         let mut machine = machine::describe(dir)?;
         machine.push(format!("load before: {}", machine::load()));
         machine.iter().for_each(progress);
-        Ok(Report { machine, rows: Vec::new(), syncs: Vec::new(), memory: Vec::new() })
+        Ok(Report { machine, rows: Vec::new(), tables: Vec::new(), syncs: Vec::new(), memory: Vec::new() })
     }
 
     pub(crate) fn row(&mut self, row: Row) {
@@ -60,17 +59,37 @@ impl Report {
         self.memory.push(line);
     }
 
+    pub(crate) fn memory_mb(&mut self, when: &str, mb: impl Display) {
+        let line = format!("{when}: {mb:.0} MB");
+        progress(format_args!("memory of the server, {line}"));
+        self.memory.push(line);
+    }
+
+    pub(crate) fn table(&mut self, header: &[&str], rows: Vec<Vec<String>>) {
+        let mut text = format!("| {} |\n|{}\n", header.join(" | "), "---|".repeat(header.len()));
+        for row in rows {
+            _ = writeln!(text, "| {} |", row.join(" | "));
+        }
+        self.tables.push(text);
+    }
+
     /// All of it as Markdown.
     pub(crate) fn text(&self) -> String {
         let mut text = "| figure | measured | target | beside it |\n|---|---|---|---|\n".to_owned();
         for Row { name, value, target, note } in &self.rows {
             _ = writeln!(text, "| {name} | {value} | {target} | {note} |");
         }
+        for table in &self.tables {
+            _ = write!(text, "\n{table}");
+        }
         for (title, lines) in [
             ("A sync of 8 KiB on this disk", &self.syncs),
             ("Memory of the server", &self.memory),
             ("The machine", &self.machine),
-        ] {
+        ]
+        .into_iter()
+        .filter(|(_, lines)| !lines.is_empty())
+        {
             _ = writeln!(text, "\n{title}:\n");
             lines.iter().for_each(|line| _ = writeln!(text, "- {line}"));
         }
@@ -78,22 +97,14 @@ impl Report {
     }
 }
 
-/// Puts `text` between the marks in the file, and leaves everything around them as it is.
-pub(crate) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
-    let old = match fs::read_to_string(path) {
-        Ok(old) => old,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            format!("# Performance\n\n{BEGIN}\n{END}\n")
-        }
-        Err(error) => return Err(error).context("reading what was measured before"),
-    };
+/// Puts `text` between the marks of that name in the file, and leaves everything around them as it is.
+pub(crate) fn write(path: &Path, name: &str, text: &str) -> anyhow::Result<()> {
+    let (begin, end) = (format!("<!-- {name}: begin -->"), format!("<!-- {name}: end -->"));
+    let old = fs::read_to_string(path).context("reading what was measured before")?;
     let (before, rest) =
-        old.split_once(BEGIN).with_context(|| format!("{} has no {BEGIN}", path.display()))?;
-    let (_, after) = rest.split_once(END).with_context(|| format!("{} has no {END}", path.display()))?;
-    if let Some(folder) = path.parent() {
-        fs::create_dir_all(folder)?;
-    }
-    fs::write(path, format!("{before}{BEGIN}\n{text}{END}{after}")).context("writing what was measured")?;
+        old.split_once(&begin).with_context(|| format!("{} has no {begin}", path.display()))?;
+    let (_, after) = rest.split_once(&end).with_context(|| format!("{} has no {end}", path.display()))?;
+    fs::write(path, format!("{before}{begin}\n{text}{end}{after}")).context("writing what was measured")?;
     progress(format_args!("written to {}", path.display()));
     Ok(())
 }

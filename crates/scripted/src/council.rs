@@ -1,5 +1,6 @@
 //! The script of a whole council: proposals that differ by agent, reviews with findings.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use fleet_llm::wire::ErrorBody;
 use serde_json::json;
 
 use crate::reply::{completion, stream};
-use crate::{Call, Reply, Script};
+use crate::{Call, Gate, Reply, Script};
 
 /// How many different answers of each kind there are.
 const VARIANTS: usize = 64;
@@ -18,7 +19,9 @@ const VARIANTS: usize = 64;
 #[derive(Debug)]
 pub struct Council {
     latency_ms: u64,
+    review_latency_ms: u64,
     between_ms: u64,
+    gates: BTreeMap<String, Gate>,
     model: String,
     proposals: Vec<Rendered>,
     reviews: Vec<Rendered>,
@@ -51,11 +54,27 @@ impl Council {
         let render = |text: String| Rendered::new(model, &text, chunks, between_ms == 0);
         Council {
             latency_ms,
+            review_latency_ms: latency_ms,
             between_ms,
+            gates: BTreeMap::new(),
             model: model.into(),
             proposals: (0..VARIANTS).map(|n| render(proposal(n, answer_bytes))).collect(),
             reviews: (0..VARIANTS).map(|n| render(review(n, answer_bytes))).collect(),
         }
+    }
+
+    /// The same council, whose reviews begin after a time of their own.
+    #[must_use]
+    pub const fn reviews_after_ms(mut self, ms: u64) -> Council {
+        self.review_latency_ms = ms;
+        self
+    }
+
+    /// The same council, whose answers to jobs of a kind, such as `critique`, wait behind a gate.
+    #[must_use]
+    pub fn behind(mut self, kind: &str, gate: &Gate) -> Council {
+        self.gates.insert(kind.to_owned(), gate.clone());
+        self
     }
 
     /// The model whose name the answers bear.
@@ -73,7 +92,11 @@ impl Script for Council {
         let round = parts.next().unwrap_or_default();
         let variant = (number_at_end(agent) + 7 * number_at_end(round)) % VARIANTS;
         let wants_json = call.format.as_deref().is_some_and(|format| format.starts_with("json"));
-        let answers = if wants_json || kind == "critique" { &self.reviews } else { &self.proposals };
+        let (answers, latency_ms) = if wants_json || kind == "critique" {
+            (&self.reviews, self.review_latency_ms)
+        } else {
+            (&self.proposals, self.latency_ms)
+        };
         let Some(answer) = answers.get(variant) else {
             return Reply::json(500, &ErrorBody::new(500, "server_error", "no such answer"));
         };
@@ -82,7 +105,11 @@ impl Script for Council {
             (true, true) => Reply::pieces(200, "text/event-stream", answer.with_usage.clone()),
             (true, false) => Reply::pieces(200, "text/event-stream", answer.plain.clone()),
         };
-        reply.after_ms(self.latency_ms).between_ms(self.between_ms)
+        let reply = reply.after_ms(latency_ms).between_ms(self.between_ms);
+        match self.gates.get(kind) {
+            Some(gate) => reply.behind(gate),
+            None => reply,
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 mod body;
 mod council;
 mod fuzz;
+mod gate;
 mod ledger;
 mod proxy;
 mod reply;
@@ -11,6 +12,7 @@ mod server;
 
 pub use council::Council;
 pub use fuzz::{Chance, INPUT_BYTES_MAX, fuzz};
+pub use gate::Gate;
 pub use ledger::{Entry, Ledger, Outcome};
 pub use proxy::{Fault, Proxy};
 pub use reply::Reply;

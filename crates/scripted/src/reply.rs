@@ -4,7 +4,7 @@ use bytes::Bytes;
 use fleet_llm::wire::{Chunk, ChunkChoice, Completion, CompletionChoice, ErrorBody, Said, Text, WireUsage};
 use serde::Serialize;
 
-use crate::Call;
+use crate::{Call, Gate};
 
 /// How a reply ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +21,7 @@ pub struct Reply {
     pub(crate) status: u16,
     pub(crate) content_type: &'static str,
     pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) gate: Option<Gate>,
     pub(crate) wait_ms: u64,
     pub(crate) between_ms: u64,
     pub(crate) pieces: Vec<Bytes>,
@@ -37,6 +38,7 @@ impl Reply {
             status,
             content_type,
             headers: Vec::new(),
+            gate: None,
             wait_ms: 0,
             between_ms: 0,
             pieces,
@@ -99,6 +101,13 @@ impl Reply {
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Reply {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same reply, begun when a gate is open; other waits come after that.
+    #[must_use]
+    pub fn behind(mut self, gate: &Gate) -> Reply {
+        self.gate = Some(gate.clone());
         self
     }
 

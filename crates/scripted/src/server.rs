@@ -298,7 +298,11 @@ async fn chat(request: Request<Incoming>, shared: &Shared) -> Result<Response<Re
         body: body.clone(),
     };
     let turn = shared.ledger.begin(call.number, &call.model, &call.caller);
-    give(shared.script.reply(&call), turn).await
+    let reply = shared.script.reply(&call);
+    if let Some(gate) = &reply.gate {
+        gate.passed().await;
+    }
+    give(reply, turn).await
 }
 
 /// A reply to something that is no call of a model, and not in the ledger.

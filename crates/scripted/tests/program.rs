@@ -15,6 +15,7 @@ impl Program {
     fn start(arguments: &[&str]) -> Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_scripted-model"))
             .args(arguments)
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
             .expect("the program can be started");
@@ -119,9 +120,31 @@ fn the_ledger_holds_the_beginning_and_the_end_of_each_call() {
 }
 
 #[test]
+fn what_is_held_waits_until_its_kind_is_named() {
+    let path = std::env::temp_dir().join(format!("scripted-held-{}", std::process::id()));
+    let mut program =
+        Program::start(&["--hold", "critique", "--ledger", path.to_str().expect("a plain path")]);
+    let mut input = program.child.stdin.take().expect("it is piped");
+    let review = std::thread::scope(|scope| {
+        let held = scope.spawn(|| program.answer(json!({"user": "t/1/critique/agent-dev-001"})));
+        program.answer(json!({"user": "t/0/propose/agent-dev-001"}));
+        let begun = || std::fs::read_to_string(&path).expect("a ledger").contains("critique");
+        while !begun() {
+            std::thread::yield_now();
+        }
+        assert!(!held.is_finished(), "it is held");
+        writeln!(input, "critique").expect("it reads");
+        held.join().expect("it is answered")
+    });
+    std::fs::remove_file(&path).expect("it is ours");
+    assert!(review.contains("findings"), "{review}");
+    program.answer(json!({"user": "t/1/critique/agent-dev-002"}));
+}
+
+#[test]
 fn it_ends_when_it_is_told_to() {
     for signal in ["-TERM", "-INT"] {
-        let mut program = Program::start(&[]);
+        let mut program = Program::start(&["--hold", "propose"]);
         let pid = program.child.id().to_string();
         assert!(Command::new("kill").args([signal, &pid]).status().expect("kill(1)").success());
         assert!(program.child.wait().expect("it ends").success());
