@@ -41,9 +41,11 @@ impl Llama {
         llama
     }
 
-    /// Kills the server in the middle of whatever it does.
+    /// Kills the server in the middle of whatever it does, and waits until it is gone.
     pub(crate) fn kill(&self) {
-        let _ = self.child.lock().unwrap_or_else(PoisonError::into_inner).kill();
+        let mut child = self.child.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = child.kill();
+        let _ = child.wait();
     }
 
     /// Stops the server: its connections stay, and it does nothing more.
