@@ -1,10 +1,13 @@
 //! What can be said on the command line.
 
+mod flags;
+
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
+pub(crate) use flags::in_flags;
 
 /// A council of language models that proposes, reviews, checks and decides.
 ///
@@ -60,6 +63,8 @@ pub enum Command {
     ///
     /// LEFT is one that has not ended and that no process works on; `fleet resume ID` goes on with it.
     List(List),
+    /// Show how a running server does: health, totals, percentiles, councils
+    Status(ShowStatus),
     /// Show the councils, or change them
     ///
     /// The councils of the configuration are there from the start. What is asked for here is kept with the
@@ -252,7 +257,7 @@ pub struct List {
     /// The most to list, 1 to 1000
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
-    /// Only those that stand so
+    /// Only those that stand so; cancelled ones have failed, and what is LEFT is pending or in progress
     #[arg(long, value_enum, value_name = "STATUS")]
     pub status: Option<ListedStatus>,
     /// Only those of this role
@@ -394,7 +399,7 @@ pub struct RegisterAgent {
 /// `fleet models`.
 #[derive(Debug, Args)]
 pub struct ShowModels {
-    /// Only the servers of this profile; [model] is the profile named default
+    /// Only the servers of this profile; `[model]` is the profile named default
     #[arg(long, value_name = "PROFILE")]
     pub profile: Option<String>,
     /// Only list what the servers serve, without calling a model
@@ -406,6 +411,20 @@ pub struct ShowModels {
     /// The base URL of a server instead of the configured ones of the profile default
     #[arg(long, value_name = "URL")]
     pub url: Option<String>,
+}
+
+/// `fleet status`.
+#[derive(Debug, Args)]
+pub struct ShowStatus {
+    /// Only what ended within so many seconds counts for averages and percentiles [default: all that is kept]
+    #[arg(long, value_name = "SECONDS")]
+    pub within: Option<u32>,
+    /// Print one JSON object, nothing else
+    #[arg(long)]
+    pub json: bool,
+    /// Ask this server [default: the one that works on the state]
+    #[arg(long, value_name = "ADDRESS")]
+    pub server: Option<String>,
 }
 
 /// `fleet doctor`.

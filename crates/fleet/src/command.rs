@@ -14,6 +14,7 @@ mod restore;
 mod result;
 mod resume;
 mod serve;
+mod status;
 mod watch;
 
 use anyhow::Context as _;
@@ -53,6 +54,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::List(list) => list::run(&loaded, list).await,
             Command::Models(models) => models::run(&loaded, models).await,
             Command::Doctor(doctor) => doctor::run(&loaded, doctor).await,
+            Command::Status(status) => status::run(&loaded, status).await,
             Command::Councils(councils) => councils::run(&loaded, councils).await,
             Command::Backup(backup) => backup::run(&loaded, backup).await,
             Command::Restore(restore) => restore::run(&loaded, restore).await,

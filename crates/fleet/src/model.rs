@@ -55,9 +55,28 @@ struct Way {
     label: String,
 }
 
+/// For what models are chosen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum For<'a> {
+    /// For a server: it begins also while model servers are away, and says so.
+    Serving,
+    /// For a task of a role, whose model server must answer.
+    Task { role: &'a str },
+    /// To go on with what was begun with this model.
+    Recorded(&'a str),
+}
+
 /// Chooses as the configuration says: for each profile the servers that are named, else one that is found on
-/// this machine, else the simulated model. What was begun with a `recorded` model goes on with that one.
-pub(crate) async fn choose(loaded: &Loaded, world: World, recorded: Option<&str>) -> anyhow::Result<Chosen> {
+/// this machine, else the simulated model.
+pub(crate) async fn choose(loaded: &Loaded, world: World, purpose: For<'_>) -> anyhow::Result<Chosen> {
+    let recorded = match purpose {
+        For::Recorded(model) => Some(model),
+        For::Serving | For::Task { .. } => None,
+    };
+    let needed = match purpose {
+        For::Task { role } => Some(profile_of(&loaded.config, role)),
+        For::Serving | For::Recorded(_) => None,
+    };
     let config = &loaded.config;
     let found = if looks_around(config, recorded) {
         discover(&USUAL_PORTS, PROBE_MS).await.context("looking for a model server on this machine")?
@@ -67,7 +86,8 @@ pub(crate) async fn choose(loaded: &Loaded, world: World, recorded: Option<&str>
     let mut ways = BTreeMap::new();
     for (name, model) in profiles_of(config) {
         let recorded = recorded.filter(|_| name == DEFAULT_PROFILE);
-        ways.insert(name, way(loaded, name, model, recorded, found.as_ref()).await?);
+        let way = way(loaded, name, model, recorded, found.as_ref(), needed == Some(name)).await?;
+        ways.insert(name, way);
     }
     let label = ways
         .iter()
@@ -109,10 +129,16 @@ pub(crate) async fn servers(loaded: &Loaded, world: World) -> anyhow::Result<Mod
     Models::new(settings, world.clock, world.entropy, world.observer).map_err(refused)
 }
 
-/// [model] and the further profiles, by name.
+/// `[model]` and the further profiles, by name.
 pub(crate) fn profiles_of(config: &Config) -> impl Iterator<Item = (&str, &Model)> {
     let further = config.profiles.iter().map(|(name, model)| (name.as_str(), model));
     std::iter::once((DEFAULT_PROFILE, &config.model)).chain(further)
+}
+
+/// The profile of a role's council, as far as the configuration says.
+fn profile_of<'a>(config: &'a Config, role: &str) -> &'a str {
+    let council = config.councils.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(role));
+    council.and_then(|(_, council)| council.profile.as_deref()).unwrap_or(DEFAULT_PROFILE)
 }
 
 /// Whether a profile takes a server that is found by looking.
@@ -127,6 +153,7 @@ async fn way(
     model: &Model,
     recorded: Option<&str>,
     found: Option<&Found>,
+    is_needed: bool,
 ) -> anyhow::Result<Way> {
     if recorded == Some(SIMULATED) {
         return Ok(simulated("the deliberation was begun with it"));
@@ -159,7 +186,15 @@ async fn way(
     let listed = found.filter(|_| model.url.is_empty()).and_then(|found| found.models.first().cloned());
     let name = match (name, listed) {
         ("", Some(listed)) => listed,
-        ("", None) => first_model(profile, &servers).await?,
+        ("", None) => match first_model(profile, &servers).await {
+            Ok(name) => name,
+            Err(error) if is_needed => return Err(error.into()),
+            // It may come while others work; the first model it lists is taken then.
+            Err(error) => {
+                let label = format!("NOT REACHED YET: {}", error.message);
+                return Ok(Way { servers, name: String::new(), label });
+            }
+        },
         (name, _) => name.to_owned(),
     };
     let places: Vec<String> = servers.iter().map(|server| server.url.clone()).collect();
@@ -192,8 +227,15 @@ fn servers_of(loaded: &Loaded, profile: &str, model: &Model, found: Option<&Foun
 }
 
 /// The first model that the first server which answers lists.
-async fn first_model(profile: &str, servers: &[ServerSettings]) -> anyhow::Result<String> {
+async fn first_model(profile: &str, servers: &[ServerSettings]) -> Result<String, Problem> {
     let mut refusals = Vec::new();
+    let (section, named, url_named) = match profile {
+        DEFAULT_PROFILE => ("model".to_owned(), "--model".to_owned(), "--url".to_owned()),
+        profile => {
+            let section = format!("profiles.{profile}");
+            (section.clone(), format!("{section}.name"), format!("{section}.url"))
+        }
+    };
     for server in servers {
         let ServerSettings { url, api_key, limits, .. } = server.clone();
         let client = OpenAi::new(ServerConfig { url: url.clone(), api_key, limits });
@@ -208,19 +250,21 @@ async fn first_model(profile: &str, servers: &[ServerSettings]) -> anyhow::Resul
             Err(error) => {
                 let advice = match error.kind {
                     FailureKind::Unauthorized => {
-                        "set its key: model.api_key_file, or the variable model.api_key_env names"
+                        format!(
+                            "set its key: {section}.api_key_file, or the variable {section}.api_key_env names"
+                        )
                     }
                     FailureKind::NotFound => {
-                        "name the model with --model if the server does not list its models"
+                        format!("name the model with {named} if the server does not list its models")
                     }
-                    _ => "start it, or name another with --url",
+                    _ => format!("start it, or name another with {url_named}"),
                 };
                 refusals.push(format!("asking {url} for its models: {error}; {advice}"));
             }
         }
     }
     let which = if profile == DEFAULT_PROFILE { String::new() } else { format!("profile {profile}: ") };
-    Err(Problem::new(Exit::Unavailable, which + &refusals.join("; ")).into())
+    Err(Problem::new(Exit::Unavailable, which + &refusals.join("; ")))
 }
 
 fn settings(config: &Config, ways: BTreeMap<&str, Way>) -> ModelsSettings {

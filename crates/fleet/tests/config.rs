@@ -91,6 +91,12 @@ fn the_file_that_is_built_in_holds_every_key_there_is_and_no_other() {
 }
 
 #[test]
+fn the_reference_is_a_file_to_start_from() {
+    let loaded = from_file(DEFAULTS).unwrap();
+    assert_eq!(loaded.config, Loaded::load(&Sources::default()).unwrap().config, "it changes nothing");
+}
+
+#[test]
 fn every_key_of_the_file_that_is_built_in_is_explained() {
     let lines: Vec<&str> = DEFAULTS.lines().collect();
     for pair in lines.windows(2) {
@@ -280,7 +286,8 @@ fn a_key_goes_to_the_server_it_was_meant_for() {
     let error = told(from_file("[profiles.other]\nurl = 'http://other:8000'\napi_key_env = 'OTHER_KEY'"));
     assert_eq!(
         error,
-        "the environment variable OTHER_KEY, which is to hold a server's key (a.toml:3), is not set"
+        "the environment variable OTHER_KEY, which is to hold a server's key (a.toml:3), is not set; \
+         set it, or name no variable"
     );
 }
 

@@ -101,10 +101,13 @@ impl LanguageModel for Models {
         if &*request.profile == SIMULATED || &*request.model == SIMULATED {
             return self.simulate(request, heard).await;
         }
-        match self.pools.get(&*request.profile) {
-            Some(pool) => pool.complete(request, heard).await,
-            None => Err(self.unknown(request)),
+        let Some(pool) = self.pools.get(&*request.profile) else { return Err(self.unknown(request)) };
+        if !request.model.is_empty() {
+            return pool.complete(request, heard).await;
         }
+        // No server answered when the deliberation was opened, so no name is recorded.
+        let request = ModelRequest { model: pool.first_model().await?, ..request.clone() };
+        pool.complete(&request, heard).await
     }
 
     fn reachable(&self, profile: &Profile) -> bool {

@@ -20,10 +20,10 @@ mod wait;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use fleet_deliberation::{DeliberationId, Generation};
+use fleet_deliberation::{DeliberationId, FailureKind, Generation};
 use fleet_orchestrator::port::{Clock, Entropy, Heard, ModelError, ModelRequest, Observer};
 
-use crate::openai::OpenAi;
+use crate::openai::{OpenAi, error};
 use attempt::Attempt;
 pub use breaker::{FAULTS_TO_OPEN, PAUSE_MS, PAUSE_MS_MAX};
 pub use choose::{BUSIER_MORE_MAX, BUSIER_TIMES_MAX};
@@ -120,6 +120,22 @@ impl Pool {
 
     fn label(&self, server: usize) -> &str {
         self.servers.clients[server].label()
+    }
+
+    /// The first model that the first of its servers which answers lists.
+    pub(crate) async fn first_model(&self) -> Result<Arc<str>, ModelError> {
+        let mut last = None;
+        for client in self.clients() {
+            match client.models().await.map(|models| models.into_iter().next()) {
+                Ok(Some(model)) => return Ok(model.into()),
+                Ok(None) => {
+                    let message = format!("{} lists no model; load one there, or name one", client.label());
+                    last = Some(error(FailureKind::NotFound, message));
+                }
+                Err(error) => last = Some(error),
+            }
+        }
+        Err(last.unwrap_or_else(|| error(FailureKind::NotFound, format!("{} has no server", self.name))))
     }
 
     /// Whether any of its servers would be called now.

@@ -57,6 +57,9 @@ pub struct Completed {
     pub why: String,
     /// Agents that gave no proposal.
     pub failed_agents: Vec<FailedAgent>,
+    /// Reviews, revisions and checks that did not come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_jobs: Vec<FailedJob>,
     /// Agents asked.
     pub total_agents: usize,
     /// Agents that proposed.
@@ -93,6 +96,19 @@ pub struct Failed {
 pub struct FailedAgent {
     /// Which agent.
     pub agent_id: String,
+    /// What happened.
+    pub error: String,
+    /// What kind of fault it was.
+    pub error_type: Cow<'static, str>,
+}
+
+/// A review, a revision or a check that did not come.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FailedJob {
+    /// Whose proposal it was about.
+    pub author_id: String,
+    /// `critique`, `revise` or `check`.
+    pub kind: Cow<'static, str>,
     /// What happened.
     pub error: String,
     /// What kind of fault it was.
@@ -167,6 +183,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 results: view.results.iter().map(|result| ranked(view, result)).collect(),
                 winner_id: view.winner().map(AgentId::to_string).unwrap_or_default(),
                 why: verdict.why.clone(),
+                failed_jobs: state.lanes.iter().flat_map(failed_jobs).collect(),
                 total_agents: state.lanes.len(),
                 successful_responses: state.answered() as usize,
                 failed_responses: state.lanes.len() - state.answered() as usize,
@@ -225,6 +242,15 @@ pub fn error_message(state: &Deliberation) -> String {
         Some(Ending::Cancelled { reason }) if reason.is_empty() => "cancelled".to_owned(),
         Some(Ending::Cancelled { reason }) => format!("cancelled: {reason}"),
     }
+}
+
+fn failed_jobs(lane: &Lane) -> impl Iterator<Item = FailedJob> {
+    lane.failures.iter().filter(|(kind, _)| *kind != JobKind::Propose).map(|(kind, failure)| FailedJob {
+        author_id: lane.author.to_string(),
+        kind: kind.as_str().into(),
+        error: failure.message.clone(),
+        error_type: failure.kind.as_str().into(),
+    })
 }
 
 fn failed_agent(lane: &Lane) -> Option<FailedAgent> {

@@ -10,7 +10,9 @@ use fleet_orchestrator::{Coordinator, HandleError};
 use fleet_server::councils;
 use serde::Serialize;
 
-use crate::cli::{AgentType, Councils, CouncilsCommand, CreateCouncil, ListCouncils, RegisterAgent};
+use crate::cli::{
+    AgentType, Councils, CouncilsCommand, CreateCouncil, ListCouncils, RegisterAgent, in_flags,
+};
 use crate::config::Loaded;
 use crate::remote::Remote;
 use crate::show::{print, say};
@@ -39,11 +41,14 @@ struct AgentRow {
 macro_rules! change {
     ($loaded:expr, $server:expr, $call:ident, $here:ident, $request:expr) => {
         match doer($loaded, $server).await? {
-            Doer::Server(remote) => remote.calls().$call($request).await?.into_inner(),
+            Doer::Server(remote) => {
+                let done = remote.calls().$call($request).await;
+                done.map_err(|status| in_flags(status.into()))?.into_inner()
+            }
             Doer::Here(embedded, coordinator) => {
                 let done = councils::$here(coordinator.councils(), $request).await;
                 embedded.close().await;
-                done.map_err(|status| crate::exit::refused(&status))?
+                done.map_err(|status| in_flags_here(status))?
             }
         }
     };
@@ -76,6 +81,16 @@ pub(super) async fn run(loaded: &Loaded, asked: Councils) -> anyhow::Result<Exit
             say(change!(loaded, server, unregister_agent, unregister, request).message);
             Ok(Exit::Done)
         }
+    }
+}
+
+/// What this process refused, in the words of the command line.
+fn in_flags_here(status: tonic::Status) -> anyhow::Error {
+    let plain = crate::exit::refused(&status);
+    match in_flags(status.into()) {
+        // Nothing of what it is about was said on the command line.
+        error if error.downcast_ref::<tonic::Status>().is_some() => plain.into(),
+        error => error,
     }
 }
 
@@ -219,9 +234,11 @@ impl Row {
             model_profile: agent.capabilities.unwrap_or_default().model_profile,
             endpoint: Some(agent.endpoint).filter(|endpoint| !endpoint.is_empty()),
         };
+        // On the wire a council is idle, active or busy; here it matters more that nobody can work.
+        let offline = !council.agents.is_empty() && council.agents.iter().all(|a| a.status == "offline");
         Row {
             role: council.role,
-            status: council.status,
+            status: if offline { "offline".into() } else { council.status },
             model_profile: council.model_profile,
             model: council.model,
             origin: if council.by_call { "call" } else { "configuration" },
@@ -235,14 +252,15 @@ fn text(rows: &[Row], with_agents: bool) -> String {
     let roles = widest(|row| row.role.chars().count(), 4);
     let profiles = widest(|row| row.model_profile.chars().count(), 7);
     let mut text =
-        format!("{:roles$}  AGENTS  STATUS  {:profiles$}  {:13}  MODEL\n", "ROLE", "PROFILE", "FROM");
+        format!("{:roles$}  AGENTS  STATUS   {:profiles$}  {:13}  MODEL\n", "ROLE", "PROFILE", "FROM");
     for row in rows {
         let Row { role, status, model_profile, model, origin, agents } = row;
         let model = if model.is_empty() { "(the first its server lists)" } else { model };
         let count = agents.len();
         text += &format!(
-            "{role:roles$}  {count:6}  {status:6}  {model_profile:profiles$}  {origin:13}  {model}\n"
+            "{role:roles$}  {count:6}  {status:7}  {model_profile:profiles$}  {origin:13}  {model}\n"
         );
+        let names = agents.iter().map(|agent| agent.agent_id.chars().count()).max().unwrap_or(0);
         for agent in agents.iter().filter(|_| with_agents) {
             let AgentRow { agent_id, status, model_profile: own, endpoint } = agent;
             let speaks = match endpoint {
@@ -250,7 +268,7 @@ fn text(rows: &[Row], with_agents: bool) -> String {
                 None if own != model_profile => format!("  profile {own}"),
                 None => String::new(),
             };
-            text += &format!("  {agent_id}  {status}{speaks}\n");
+            text += &format!("  {agent_id:names$}  {status:7}{speaks}\n");
         }
     }
     text

@@ -4,11 +4,11 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
-use fleet_deliberation::{DeliberationId, Priority, Rejection, Task};
+use fleet_deliberation::{DeliberationId, Priority, Task};
 use fleet_orchestrator::port::Entropy as _;
 use fleet_orchestrator::{HandleError, Scope};
-use tonic_types::StatusExt as _;
 
+use crate::cli::in_flags;
 use crate::cli::{Deliberate, TaskPriority};
 use crate::config::Loaded;
 use crate::remote::{Asked, Following, Remote};
@@ -34,7 +34,12 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     let id =
         DeliberationId::new(&id).map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
     let telemetry = Telemetry::start()?;
-    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), None).await?;
+    let chosen = model::choose(
+        loaded,
+        model::World::told(telemetry.observer()),
+        model::For::Task { role: &asked.role },
+    )
+    .await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, telemetry, Scope::Only(id.clone())).await?;
     let request = fleet_orchestrator::Request {
@@ -122,40 +127,6 @@ fn priority(asked: TaskPriority) -> Priority {
         TaskPriority::Normal => Priority::Normal,
         TaskPriority::High => Priority::High,
     }
-}
-
-/// A refusal of a field of the request, in the words of the command line.
-fn in_flags(error: anyhow::Error) -> anyhow::Error {
-    let refused = match (error.downcast_ref::<HandleError>(), error.downcast_ref::<tonic::Status>()) {
-        (Some(HandleError::Rejected(Rejection::Malformed { field, reason })), _) => {
-            Some((field.clone(), reason.clone()))
-        }
-        (_, Some(status)) => status.get_details_bad_request().and_then(|details| {
-            let violation = details.field_violations.into_iter().next()?;
-            Some((violation.field, violation.description))
-        }),
-        _ => None,
-    };
-    match refused.as_ref().and_then(|(field, reason)| Some((flag_of(field)?, reason))) {
-        Some((flag, reason)) => Problem::new(Exit::Refused, format!("{flag} {reason}")).into(),
-        None => error,
-    }
-}
-
-/// What sets a field of the request.
-fn flag_of(field: &str) -> Option<&'static str> {
-    Some(match field {
-        "task_description" => "the task",
-        "task_id" => "--id",
-        "rounds" => "--rounds",
-        "num_agents" => "--agents",
-        "priority" => "--priority",
-        "constraints.rubric" => "--rubric",
-        "constraints.requirements" => "--require",
-        "constraints.metadata" => "--metadata",
-        "constraints.timeout_seconds" => "--timeout",
-        _ => return None,
-    })
 }
 
 fn number(flag: &str, n: Option<u64>) -> anyhow::Result<i32> {

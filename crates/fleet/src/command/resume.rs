@@ -19,7 +19,9 @@ pub(super) async fn run(loaded: &Loaded, asked: Resume) -> anyhow::Result<Exit> 
     }
     let recorded = model_of(loaded, &id).await?;
     let telemetry = Telemetry::start()?;
-    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), Some(&recorded)).await?;
+    let chosen =
+        model::choose(loaded, model::World::told(telemetry.observer()), model::For::Recorded(&recorded))
+            .await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, telemetry, Scope::Only(id.clone())).await?;
     let signals = follow::Signals::listen()?;

@@ -47,7 +47,7 @@ async fn start(loaded: &Loaded) -> anyhow::Result<Running> {
     })?;
     let address = listener.local_addr().context("asking for the address")?;
     let telemetry = Telemetry::start()?;
-    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), None).await?;
+    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), model::For::Serving).await?;
     let label = chosen.label.clone();
     let mut running = Running::start(loaded, chosen, telemetry, Scope::All).await?;
     running.describe(&state::serving(address))?;

@@ -70,7 +70,9 @@ pub enum ConfigError {
         instead: &'static str,
     },
     /// The variable that is to hold a key does not.
-    #[error("the environment variable {variable}, which is to hold a server's key ({origin}), is not set")]
+    #[error(
+        "the environment variable {variable}, which is to hold a server's key ({origin}), is not set; set it, or name no variable"
+    )]
     NoKey {
         /// The variable.
         variable: String,

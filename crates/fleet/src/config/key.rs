@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub(super) enum Key<'a> {
     /// Something of a role's council: `councils.ROLE.agents`. The role may hold dots itself.
     Council { role: &'a str, name: &'a str },
-    /// Something of a model profile: `profiles.NAME.url`. [model] is the profile named default.
+    /// Something of a model profile: `profiles.NAME.url`. `[model]` is the profile named default.
     Profile { profile: &'a str, name: &'a str },
     /// A parameter that is passed through: `parameters.top_p` of a profile. What it may be the server knows.
     Parameter { profile: &'a str, path: &'a str },
@@ -15,7 +15,7 @@ pub(super) enum Key<'a> {
     Plain,
 }
 
-/// The name of the profile that is [model].
+/// The name of the profile that is `[model]`.
 pub(crate) const DEFAULT_PROFILE: &str = "default";
 
 impl<'a> Key<'a> {

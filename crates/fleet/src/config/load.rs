@@ -33,7 +33,7 @@ pub struct Loaded {
     pub settings: Vec<Setting>,
     /// The file that was read.
     pub file: Option<PathBuf>,
-    /// The keys of model servers, by profile; that of [model] is `default`.
+    /// The keys of model servers, by profile; that of `[model]` is `default`.
     pub api_keys: BTreeMap<String, ApiKey>,
     /// What was said in vain: sentences for whoever started the command.
     pub warnings: Vec<String>,
@@ -91,7 +91,7 @@ impl Loaded {
         self.state_dir.clone().ok_or(nowhere)
     }
 
-    /// The key of a profile's servers; that of [model] is `default`.
+    /// The key of a profile's servers; that of `[model]` is `default`.
     #[must_use]
     pub fn api_key(&self, profile: &str) -> Option<&ApiKey> {
         self.api_keys.get(profile)
@@ -130,6 +130,9 @@ fn read(path: &Path, named_by_key: Option<&str>) -> Result<String, ConfigError> 
     })
 }
 
+/// The variable that is looked into without being named: it need not be there.
+const KEY_VARIABLE: &str = "FLEET_API_KEY";
+
 /// The keys of all profiles.
 fn api_keys(
     config: &Config,
@@ -157,7 +160,7 @@ fn api_key(
         let Some(text) = environment.get(variable) else {
             return match said {
                 // A variable that was named on purpose is missed at once, not by a server that refuses.
-                Some(origin) if !variable.is_empty() && *origin != Origin::Default => {
+                Some(origin) if ![KEY_VARIABLE, ""].contains(&variable) && *origin != Origin::Default => {
                     Err(ConfigError::NoKey { variable: variable.to_owned(), origin: origin.clone() })
                 }
                 _ => Ok(None),

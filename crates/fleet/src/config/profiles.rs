@@ -1,4 +1,4 @@
-//! Model profiles: what one does not say is as in [model].
+//! Model profiles: what one does not say is as in `[model]`.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +12,7 @@ pub(crate) const SIMULATED_PROFILE: &str = "simulated";
 /// The longest name of a profile, in bytes.
 const NAME_BYTES_MAX: usize = 64;
 
-/// The profiles that are configured besides [model].
+/// The profiles that are configured besides `[model]`.
 pub(super) fn names(settings: &Settings) -> BTreeSet<&str> {
     let name = |key| match Key::of(key) {
         Key::Profile { profile, .. } | Key::Parameter { profile, .. } if profile != DEFAULT_PROFILE => {
@@ -37,7 +37,7 @@ pub(super) fn bad_name(name: &str) -> Option<&'static str> {
 }
 
 /// Adds what a profile does not say itself. One with a server of its own takes neither the name of the model
-/// nor the key from [model]: they belong to that one's server.
+/// nor the key from `[model]`: they belong to that one's server.
 pub(super) fn inherit(settings: &mut Settings) {
     let names: Vec<String> = names(settings).into_iter().map(str::to_owned).collect();
     let model: Vec<Setting> =

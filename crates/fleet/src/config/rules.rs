@@ -66,6 +66,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
         _ => 0,
     };
     few_agents(settings, whole("deliberation.quorum"))?;
+    if let Some(error) = doubled_role(settings) {
+        return Err(error);
+    }
     if let Some(error) = profiles::unknown(settings) {
         return Err(error);
     }
@@ -76,6 +79,23 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
         return Err(out_of_bounds(served, format!("be at most state.history_days, {kept_s} s")));
     }
     Ok(())
+}
+
+/// That two councils differ only in the case of their role: a task could not tell them apart.
+fn doubled_role(settings: &Settings) -> Option<ConfigError> {
+    let mut seen: BTreeMap<String, &str> = BTreeMap::new();
+    let mut said: Vec<&Setting> = settings.values().collect();
+    // Whoever says it later than the defaults is told.
+    said.sort_by_key(|setting| setting.origin != Origin::Default);
+    for setting in said {
+        let Key::Council { role, .. } = Key::of(&setting.key) else { continue };
+        let known = *seen.entry(role.to_ascii_uppercase()).or_insert(role);
+        if known != role {
+            let bound = format!("be said of {known}, which is the same role in other letters");
+            return Some(out_of_bounds(setting, bound));
+        }
+    }
+    None
 }
 
 /// That a council has fewer agents than have to answer. Whoever said something, and not a default, is told.

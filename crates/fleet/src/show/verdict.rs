@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use fleet_orchestrator::announcement::Completed;
+use fleet_orchestrator::announcement::{Completed, FailedJob};
 
 use fleet_llm::SIMULATED;
 
@@ -22,6 +22,7 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
     for failed in &completed.failed_agents {
         let _ = writeln!(text, "   -  {:widest$}      -  no proposal: {}", failed.agent_id, failed.error);
     }
+    text += &not_come(&completed.failed_jobs);
     let usage = completed.usage;
     let about = if usage.estimated { "about " } else { "" };
     let tokens = usage.prompt_tokens + usage.completion_tokens;
@@ -37,4 +38,17 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
         let _ = writeln!(text, "\n{}", winner.proposal.content.trim_end());
     }
     text
+}
+
+/// What did not come of reviews, revisions and checks, a line a kind.
+fn not_come(failed: &[FailedJob]) -> String {
+    let kinds = [("critique", "reviews"), ("revise", "revisions"), ("check", "checks")];
+    let line = |(kind, name): (&str, &str)| {
+        let of_kind: Vec<&FailedJob> = failed.iter().filter(|job| job.kind == kind).collect();
+        let first = of_kind.first()?;
+        let more = if of_kind.len() > 1 { ", the first because " } else { ": " };
+        Some(format!("{} {name} did not come{more}{}\n", of_kind.len(), first.error))
+    };
+    let lines: String = kinds.into_iter().filter_map(line).collect();
+    if lines.is_empty() { lines } else { format!("\n{lines}") }
 }

@@ -194,6 +194,63 @@ async fn the_doctor_says_what_is_wrong_and_what_to_do() {
 }
 
 #[tokio::test]
+async fn a_server_begins_while_a_model_server_is_away_and_uses_it_once_it_is_there() {
+    let main = answers(0).await;
+    let place = Place::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let file = place.file(
+        "fleet.toml",
+        &format!(
+            "[model]\nurl = '{}'\n[profiles.late]\nurl = 'http://127.0.0.1:{port}'\n[councils]\nQA.profile = 'late'\n",
+            main.url()
+        ),
+    );
+    // Whose council does not need it goes on; whose does is told.
+    let dev = place.run(&["deliberate", "Sort a list", "--config", &file]).await;
+    assert_eq!(dev.code, 0, "{}", dev.stderr);
+    let qa = place.run(&["deliberate", "Sort a list", "--role", "QA", "--config", &file]).await;
+    assert_eq!(qa.code, 8, "{}", qa.stderr);
+    assert!(qa.stderr.contains("profile late") && qa.stderr.contains("profiles.late.url"), "{}", qa.stderr);
+
+    let server = place.serve(&["--config", &file]).await;
+    assert!(server.running.stderr().contains("NOT REACHED YET"), "{}", server.running.stderr());
+    let client = server.client().await;
+    assert_eq!(verdict(&client, "DEV").await.status, "COMPLETED");
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    let settings = fleet_scripted::Settings {
+        models: vec!["scripted".into()],
+        api_key: None,
+        ledger: fleet_scripted::Ledger::none(),
+    };
+    let late = tokio::spawn(fleet_scripted::serve(listener, settings, council(0)));
+    let done = crate::support::eventually("its council reaches a verdict", || async {
+        let verdict = verdict(&client, "QA").await;
+        (verdict.status == "COMPLETED").then_some(verdict)
+    });
+    assert_eq!(done.await.results.len(), 3);
+    late.abort();
+}
+
+#[tokio::test]
+async fn the_status_of_a_server_is_shown_with_its_figures() {
+    let model = answers(0).await;
+    let place = Place::new();
+    let nobody = place.run(&["status"]).await;
+    assert_eq!(nobody.code, 8, "{}", nobody.stderr);
+    let server = place.serve(&["--url", &model.url()]).await;
+    let client = server.client().await;
+    assert_eq!(verdict(&client, "DEV").await.status, "COMPLETED");
+    let status = json(&place.run(&["status", "--json"]).await);
+    assert_eq!((&status["status"], &status["deliberations"]), (&"healthy".into(), &1.into()), "{status}");
+    assert!(
+        status["p50_ms"].as_f64().unwrap() > 0.0 && status["councils"]["DEV"]["success_rate"] == 1.0,
+        "{status}"
+    );
+    let text = place.run(&["status"]).await.stdout;
+    assert!(text.contains("is healthy") && text.contains("1 deliberations accepted (DEV 1)"), "{text}");
+}
+
+#[tokio::test]
 async fn completions_and_manual_are_there_without_any_configuration() {
     let place = Place::new();
     for shell in ["bash", "zsh", "fish"] {

@@ -92,6 +92,7 @@ impl Gate {
 
     pub(super) fn give_back(&self, grant: &Grant, end: End) {
         let chance = self.entropy.unit();
+        let why = end.fault.as_ref().map(|(_, message)| Arc::clone(message)).unwrap_or_default();
         let (was_open, is_open) = self.change(|line, now| {
             let was_open = line.servers()[grant.server].is_broken();
             line.give_back(grant, end, now, chance);
@@ -100,7 +101,8 @@ impl Gate {
         let server = &self.labels[grant.server];
         match (was_open, is_open) {
             (false, true) => {
-                tracing::warn!(%server, "the server failed {FAULTS_TO_OPEN} times in a row; it is left for a while")
+                tracing::warn!(%server, %why,
+                    "the server failed {FAULTS_TO_OPEN} times in a row; it is left for a while")
             }
             (true, false) => tracing::info!(%server, "the server answers again"),
             (true, true) | (false, false) => {}

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use fleet_api::v1 as wire;
-use fleet_deliberation::{Agent, AgentId, Capabilities, Council, CouncilCommand, Profile, Rejection};
+use fleet_deliberation::{
+    Agent, AgentId, BASE_URL_BOUND, Capabilities, Council, CouncilCommand, Profile, Rejection, is_base_url,
+};
 use fleet_orchestrator::{AgentStatus, AtWork, CouncilStatus, Councils, HandleError};
 use tonic::Status;
 
@@ -173,6 +175,9 @@ fn agent(councils: &Councils, request: wire::RegisterAgentRequest) -> Result<Age
     let text = |text: String| Some(text).filter(|text| !text.is_empty());
     let (profile, endpoint) = (text(said.model_profile), text(endpoint));
     let model = metadata.remove("model").and_then(text);
+    if endpoint.as_deref().is_some_and(|endpoint| !is_base_url(endpoint)) {
+        return Err(malformed("endpoint", format!("must {BASE_URL_BOUND}")));
+    }
     if let Some(name) = &profile
         && councils.profiles().all(|profile| profile.name != *name)
     {
