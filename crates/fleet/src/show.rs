@@ -3,6 +3,8 @@
 pub(crate) mod follow;
 mod lanes;
 mod line;
+pub(crate) mod shows;
+pub(crate) mod standing;
 mod steps;
 mod verdict;
 
@@ -13,7 +15,7 @@ use fleet_orchestrator::announcement::Outcome;
 
 use crate::config::{Loaded, Origin, Setting};
 use crate::running::Running;
-use crate::show::follow::OpenStanding;
+use crate::show::standing::OpenStanding;
 use crate::{Exit, Problem};
 
 /// Prints to standard output. A reader that has gone away is no error: it has read what it wanted.

@@ -12,7 +12,7 @@ use crate::cli::Deliberate;
 use crate::config::Loaded;
 use crate::remote::{Asked, Following, Remote};
 use crate::running::Running;
-use crate::show::follow::Shows;
+use crate::show::shows::Shows;
 use crate::show::{self, follow};
 use crate::{Exit, Problem, model};
 
