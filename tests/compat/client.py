@@ -67,6 +67,9 @@ def refusal(call, request):
         return {"code": error.code().name, "details": error.details()}
 
 
+# Whoever does not know a task_id cannot attach: the same request again is another task.
+updates = list(stub.StreamDeliberation(request, timeout=60))
+
 councils = stub.ListCouncils(pb.ListCouncilsRequest(include_agents=True), timeout=60).councils
 status = stub.GetStatus(pb.GetStatusRequest(include_stats=True), timeout=60)
 metrics = stub.GetMetrics(pb.GetMetricsRequest(metric_type="all"), timeout=60)
@@ -87,6 +90,17 @@ json.dump(
             "error_message": result.error_message,
             "tags": dict(result.metadata.tags),
         },
+        "updates": [
+            {
+                "status": u.status,
+                "progress": u.progress_percent,
+                "step": u.current_step,
+                "agent": u.current_agent,
+                "content": u.partial_result.proposal.content,
+                "rank": u.partial_result.rank,
+            }
+            for u in updates
+        ],
         "councils": {c.role: [a.agent_id for a in c.agents] for c in councils},
         "status": status.status,
         "role_counts": dict(status.stats.role_counts),

@@ -4,6 +4,8 @@ pub(crate) mod copying;
 pub(crate) mod follow;
 mod lanes;
 mod line;
+pub(crate) mod shows;
+pub(crate) mod standing;
 mod steps;
 mod verdict;
 mod working;
@@ -20,7 +22,7 @@ pub(crate) use working::Working;
 
 use crate::config::{Loaded, Origin, Setting};
 use crate::running::Running;
-use crate::show::follow::OpenStanding;
+use crate::show::standing::OpenStanding;
 use crate::{Exit, Problem};
 
 /// Prints to standard output. A reader that has gone away is no error: it has read what it wanted.

@@ -13,7 +13,7 @@ use crate::cli::{Deliberate, TaskPriority};
 use crate::config::Loaded;
 use crate::remote::{Asked, Following, Remote};
 use crate::running::Running;
-use crate::show::follow::Shows;
+use crate::show::shows::Shows;
 use crate::show::{self, follow};
 use crate::telemetry::Telemetry;
 use crate::{Exit, Problem, model, telemetry};

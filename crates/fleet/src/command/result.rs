@@ -3,7 +3,7 @@
 use crate::cli::ById;
 use crate::config::Loaded;
 use crate::show;
-use crate::show::follow::Standing;
+use crate::show::standing::Standing;
 use crate::state::{Source, source};
 
 pub(super) async fn run(loaded: &Loaded, asked: ById) -> anyhow::Result<crate::Exit> {

@@ -4,7 +4,8 @@ use crate::Exit;
 use crate::cli::Watch;
 use crate::config::Loaded;
 use crate::remote::{Asked, Following};
-use crate::show::follow::{Shows, Signals};
+use crate::show::follow::Signals;
+use crate::show::shows::Shows;
 use crate::show::{self, follow, say};
 use crate::state::{self, Source, source};
 

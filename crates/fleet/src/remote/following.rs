@@ -136,7 +136,7 @@ impl<'a> Following<'a> {
     /// Takes an error that may pass, and says what it is; gives back any other, and one that lasts too long.
     fn bear(&mut self, error: anyhow::Error) -> anyhow::Result<String> {
         self.stream = None;
-        let Some(fault) = fault(&error) else { return Err(error) };
+        let Some((fault, message)) = fault(&error) else { return Err(error) };
         let now = Instant::now();
         let away = self.away.get_or_insert(Away { since: now, pause: PAUSE / 2, busy: false });
         away.pause = (away.pause * 2).min(PAUSE_MAX);
@@ -147,7 +147,6 @@ impl<'a> Following<'a> {
             Fault::Away if away.since.elapsed() > AWAY_MAX => return Err(error),
             Fault::Away => {}
         }
-        let (_, message) = Problem::report(&error);
         Ok(message)
     }
 }
@@ -159,18 +158,23 @@ enum Fault {
     Busy(Duration),
 }
 
-fn fault(error: &anyhow::Error) -> Option<Fault> {
-    if let Some(status) = error.downcast_ref::<Status>() {
-        let pause = || status.get_details_retry_info().and_then(|retry| retry.retry_delay);
-        // With a source the connection said it, not the server.
-        let broken = std::error::Error::source(status).is_some();
-        return match status.code() {
-            Code::ResourceExhausted => Some(Fault::Busy(pause().unwrap_or_default())),
-            Code::Unavailable => Some(Fault::Away),
-            _ if broken => Some(Fault::Away),
-            _ => None,
-        };
+/// The fault that an error is, with what is said of it; `None` for one that does not pass.
+fn fault(error: &anyhow::Error) -> Option<(Fault, String)> {
+    let Some(status) = error.downcast_ref::<Status>() else {
+        let problem = error.downcast_ref::<Problem>()?;
+        return (problem.exit == Exit::Unavailable).then(|| (Fault::Away, problem.message.clone()));
+    };
+    // With a source the connection said it, not the server, in words that help nobody.
+    if std::error::Error::source(status).is_some() {
+        return Some((Fault::Away, "the connection to the server broke".into()));
     }
-    let problem = error.downcast_ref::<Problem>()?;
-    (problem.exit == Exit::Unavailable).then_some(Fault::Away)
+    let fault = match status.code() {
+        Code::ResourceExhausted => {
+            let retry = status.get_details_retry_info().and_then(|retry| retry.retry_delay);
+            Fault::Busy(retry.unwrap_or_default())
+        }
+        Code::Unavailable => Fault::Away,
+        _ => return None,
+    };
+    Some((fault, format!("the server answers: {}", status.message())))
 }

@@ -5,18 +5,16 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleet_api::v1 as wire;
-use fleet_deliberation::{DeliberationId, Phase, Status};
+use fleet_deliberation::DeliberationId;
 use fleet_orchestrator::announcement::{self, Outcome};
 use fleet_orchestrator::port::Watching as _;
-use fleet_orchestrator::{Coordinator, Shown, View};
-use serde::Serialize;
+use fleet_orchestrator::{Coordinator, Shown};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::lanes::Lanes;
-use super::line;
-use super::steps::Steps;
+use super::shows::Shows;
+use super::standing::Standing;
 use crate::config::Loaded;
 use crate::exit::remedy;
 use crate::remote::{Following, Heard, Remote};
@@ -30,72 +28,6 @@ const SECOND_THOUGHTS: Duration = Duration::from_secs(2);
 const DRAW: Duration = Duration::from_millis(100);
 /// How often the files are asked.
 const ASK: Duration = Duration::from_millis(250);
-
-/// How a deliberation stands.
-pub(crate) enum Standing {
-    Ended(Outcome),
-    Open(OpenStanding),
-}
-
-/// A deliberation that has not ended.
-#[derive(Debug, Serialize)]
-pub(crate) struct OpenStanding {
-    pub(crate) task_id: String,
-    pub(crate) status: &'static str,
-    pub(crate) phase: String,
-    pub(crate) pending: u64,
-    pub(crate) completed: u64,
-    pub(crate) failed: u64,
-}
-
-impl Standing {
-    pub(crate) fn of_view(view: &View) -> Standing {
-        if let Some(outcome) = announcement::outcome(view) {
-            return Standing::Ended(outcome);
-        }
-        let state = &view.state;
-        Standing::Open(OpenStanding {
-            task_id: state.id().to_string(),
-            status: if state.status() == Status::Pending { "pending" } else { "in_progress" },
-            phase: match state.phase() {
-                Phase::Generating => "generating",
-                Phase::Reviewing => "reviewing",
-                Phase::Scoring => "scoring",
-                Phase::Complete => "complete",
-            }
-            .into(),
-            pending: state.outstanding().count() as u64,
-            completed: state.jobs.completed.into(),
-            failed: state.jobs.failed.into(),
-        })
-    }
-
-    pub(crate) fn of_response(response: wire::GetDeliberationResultResponse) -> anyhow::Result<Standing> {
-        if !response.event.is_empty() {
-            let outcome = serde_json::from_str(&response.event).context("reading the server's event")?;
-            return Ok(Standing::Ended(outcome));
-        }
-        let status = match response.status() {
-            wire::DeliberationStatus::Pending => "pending",
-            wire::DeliberationStatus::InProgress => "in_progress",
-            _ => {
-                let message =
-                    "the server knows how it ended and does not say it in full; is it of an earlier version?";
-                return Err(Problem::new(Exit::Unavailable, message).into());
-            }
-        };
-        let tags = response.metadata.unwrap_or_default().tags;
-        let count = |key: &str| tags.get(key).and_then(|n| n.parse().ok()).unwrap_or(0);
-        Ok(Standing::Open(OpenStanding {
-            task_id: response.task_id,
-            status,
-            phase: tags.get("phase").cloned().unwrap_or_default(),
-            pending: count("pending"),
-            completed: count("completed"),
-            failed: count("failed"),
-        }))
-    }
-}
 
 /// The ways in which a user ends a run. Listened for from before the task is submitted: from then on an
 /// interrupt is not to end the process, but what it began.
@@ -180,50 +112,6 @@ pub(crate) async fn here(
     Ok(Some(outcome))
 }
 
-/// What is shown while a deliberation is followed that others work on.
-pub(crate) enum Shows {
-    /// Its steps, on a terminal.
-    Steps(Box<Steps>),
-    /// Its updates on standard output, a line each.
-    Lines,
-}
-
-impl Shows {
-    pub(crate) fn steps() -> Shows {
-        Shows::Steps(Box::new(Steps::new()))
-    }
-
-    /// Shows an update; `false` if nobody is there any more to be shown anything.
-    fn update(&mut self, update: &wire::DeliberationUpdate) -> anyhow::Result<bool> {
-        match self {
-            Shows::Steps(steps) => {
-                steps.show(update);
-                Ok(true)
-            }
-            Shows::Lines => super::print_line(&line::of(update)?),
-        }
-    }
-
-    fn draw(&self) {
-        if let Shows::Steps(steps) = self {
-            steps.draw();
-        }
-    }
-
-    fn say(&self, text: &str) {
-        match self {
-            Shows::Steps(steps) => steps.say(text),
-            Shows::Lines => super::say(text),
-        }
-    }
-
-    fn clear(&self) {
-        if let Shows::Steps(steps) = self {
-            steps.clear();
-        }
-    }
-}
-
 /// Follows a deliberation that a server works on; there is no outcome when nobody is there any more to be
 /// shown anything. With an `owner`, the server that it was submitted to, an interrupt cancels it as [`here`]
 /// does; without, it only ends the watching.
@@ -233,18 +121,6 @@ pub(crate) async fn remotely(
     owner: Option<&Remote>,
     signals: Signals,
     mut shows: Shows,
-) -> anyhow::Result<Option<Outcome>> {
-    let followed = follow_remotely(following, id, owner, signals, &mut shows).await;
-    shows.clear();
-    followed
-}
-
-async fn follow_remotely(
-    following: Following<'_>,
-    id: &str,
-    owner: Option<&Remote>,
-    signals: Signals,
-    shows: &mut Shows,
 ) -> anyhow::Result<Option<Outcome>> {
     let Signals { mut interrupts, mut terminations } = signals;
     let mut draw = interval(DRAW);
@@ -315,18 +191,6 @@ pub(crate) async fn from_files(
     id: &DeliberationId,
     after: u64,
     mut shows: Shows,
-) -> anyhow::Result<Option<Outcome>> {
-    let followed = follow_files(loaded, coordinator, id, after, &mut shows).await;
-    shows.clear();
-    followed
-}
-
-async fn follow_files(
-    loaded: &Loaded,
-    coordinator: &Coordinator,
-    id: &DeliberationId,
-    after: u64,
-    shows: &mut Shows,
 ) -> anyhow::Result<Option<Outcome>> {
     let mut updates = coordinator.updates(id, after).await?;
     let mut ask = interval(ASK);

@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use fleet_api::v1 as wire;
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::harmless;
 
@@ -55,11 +55,6 @@ impl Steps {
         self.all.suspend(|| super::say(text));
     }
 
-    pub(super) fn clear(&self) {
-        // What cannot be cleared stays, and does no harm.
-        self.all.clear().ok();
-    }
-
     fn line(&mut self, agent: &str, text: &str) {
         match self.agents.iter().find(|(known, _)| known == agent) {
             Some((_, bar)) => set(bar, text),
@@ -71,6 +66,15 @@ impl Steps {
                 self.agents.insert(at, (agent.to_owned(), bar));
             }
         }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        // What cannot be cleared stays, and does no harm.
+        self.all.clear().ok();
+        // Each line that goes would have the others drawn anew.
+        self.all.set_draw_target(ProgressDrawTarget::hidden());
     }
 }
 

@@ -37,8 +37,22 @@ fn verdict(results: &Value) {
     }
 }
 
+fn streamed(updates: &[Value]) {
+    let progress: Vec<u64> = updates.iter().map(|update| update["progress"].as_u64().unwrap()).collect();
+    assert!(progress.is_sorted() && progress.iter().filter(|percent| **percent == 100).count() == 1);
+    let mut statuses: Vec<&str> = updates.iter().map(|update| update["status"].as_str().unwrap()).collect();
+    statuses.dedup();
+    assert_eq!(statuses, ["generating", "reviewing", "scoring", "complete"]);
+    let proposed = |update: &&Value| update["step"].as_str().unwrap().ends_with(" has proposed");
+    for update in updates.iter().filter(proposed) {
+        assert!(update["content"].as_str().unwrap().contains("```python"), "{update}");
+    }
+    assert_eq!(updates.iter().filter(proposed).count(), 3);
+    assert_eq!(updates.last().unwrap()["rank"], 1);
+}
+
 #[tokio::test]
-async fn it_submits_polls_and_asks_what_there_is() {
+async fn it_submits_polls_streams_and_asks_what_there_is() {
     let model = answers(20).await;
     let place = Place::new();
     let server = place.serve(&["--url", &model.url()]).await;
@@ -54,9 +68,10 @@ async fn it_submits_polls_and_asks_what_there_is() {
     assert_eq!(result["winner_id"], result["results"][0]["author_id"]);
     assert_eq!((&result["tags"]["pending"], &result["tags"]["failed"]), (&"0".into(), &"0".into()));
     verdict(&result["results"]);
+    streamed(saw["updates"].as_array().unwrap());
     assert_eq!(saw["councils"].as_object().unwrap().len(), 5);
     assert_eq!(saw["councils"]["QA"], json!(["agent-qa-001", "agent-qa-002", "agent-qa-003"]));
-    assert_eq!((&saw["status"], &saw["role_counts"]), (&"healthy".into(), &json!({"DEV": 1})));
+    assert_eq!((&saw["status"], &saw["role_counts"]), (&"healthy".into(), &json!({"DEV": 2})));
     assert_eq!(saw["health"]["DEV"], "healthy");
     assert_eq!(saw["unknown"]["code"], "NOT_FOUND");
     assert_eq!(saw["empty"]["code"], "INVALID_ARGUMENT");

@@ -38,6 +38,32 @@ async fn on_a_terminal_every_agent_has_a_line_with_its_phase_and_tokens() {
 }
 
 #[tokio::test]
+async fn a_run_on_a_server_shows_how_far_it_is_and_what_every_agent_does() {
+    let model = Scripted::start(Council::new("scripted", 60, 600, 8, 60)).await.unwrap();
+    let place = Place::new();
+    let server = place.serve(&["--url", &model.url()]).await;
+    let (fleet, address) = (env!("CARGO_BIN_EXE_fleet"), &server.address);
+    let command = format!("stty cols 120 rows 40; exec '{fleet}' deliberate '{TASK}' --server '{address}'");
+    let shown = place
+        .program(Path::new("/usr/bin/script"), &["--quiet", "--return", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("SHELL", "/bin/sh")
+        .end()
+        .await;
+    assert_eq!(shown.code, 0, "{}{}", shown.stdout, shown.stderr);
+    let text = shown.stdout;
+    for what in ["generating  0 %", "reviewing  ", " %  ", "Winner: agent-dev-"] {
+        assert!(text.contains(what), "{what}: {text}");
+    }
+    for agent in ["agent-dev-001", "agent-dev-002", "agent-dev-003"] {
+        let line = format!("{agent} writes its proposal  ");
+        let tokens = text.split(&line).skip(1).filter_map(|rest| rest.split(' ').next()?.parse().ok());
+        assert!(tokens.max() > Some(1), "{agent} writes tokens: {text}");
+        assert!(text.contains(&format!("{agent} writes its revision (round 1)")), "{agent}: {text}");
+    }
+}
+
+#[tokio::test]
 async fn off_a_terminal_only_the_id_and_the_model_are_said() {
     let model = answers(100).await;
     let ended = Place::new().run(&["deliberate", TASK, "--id", "quiet", "--url", &model.url()]).await;

@@ -38,7 +38,7 @@ impl Streams {
         Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             let limit = self.limit;
             let message =
-                format!("{limit} streams are open, which is the limit (server.streams_max); try again later");
+                format!("as many streams are open as may be, {limit} (server.streams_max); try again later");
             later(Code::ResourceExhausted, message, RETRY)
         })
     }

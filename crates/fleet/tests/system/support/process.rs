@@ -87,6 +87,11 @@ impl Running {
         self.stderr.as_ref().map(Heard::text).unwrap_or_default()
     }
 
+    /// What it has written to standard output so far.
+    pub(crate) fn stdout(&self) -> String {
+        self.stdout.as_ref().map(Heard::text).unwrap_or_default()
+    }
+
     /// Nobody reads its standard output any more.
     pub(crate) fn close_stdout(&mut self) {
         self.stdout = None;
