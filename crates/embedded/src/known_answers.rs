@@ -8,7 +8,7 @@ use fleet_deliberation::{Answer, DeliberationId, JobId};
 use lru::LruCache;
 
 /// The most bytes of answers kept.
-pub(crate) const BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const BYTES_MAX: usize = 48 * 1024 * 1024;
 
 /// The most deliberations whose answers are kept.
 const DELIBERATIONS_MAX: NonZeroUsize = NonZeroUsize::new(65_536).expect("not zero");

@@ -14,7 +14,7 @@ use crate::reader::Reader;
 pub(crate) const ENTRIES_MAX: usize = 16_384;
 
 /// The most bytes of entries kept.
-pub(crate) const BYTES_MAX: usize = 64 * 1024 * 1024;
+pub(crate) const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The most entries one look gives, whatever was asked for.
 const LIMIT_MAX: usize = 4096;

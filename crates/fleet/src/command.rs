@@ -23,6 +23,11 @@ use crate::Exit;
 use crate::cli::{Cli, Command};
 use crate::config::{Environment, Loaded, Sources};
 
+/// The most threads for long checks and for looking up names. More than there are cores, as looking up is
+/// mostly waiting; the runtime's own bound of 512 would have as many checks compete for the cores, each with
+/// memory of its own.
+const BLOCKING_THREADS_MAX: usize = 16;
+
 /// Does what the command line asks for.
 pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     let sources =
@@ -42,7 +47,11 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
     }
     // Two providers of cryptography in one process refuse to start; this is the one.
     rustls::crypto::ring::default_provider().install_default().ok();
-    let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build()
+        .context("starting the runtime")?;
     let exit = runtime.block_on(async {
         match cli.command {
             Command::Deliberate(deliberate) => deliberate::run(&loaded, deliberate).await,

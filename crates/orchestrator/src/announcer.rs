@@ -7,11 +7,14 @@ use tokio_util::sync::CancellationToken;
 use crate::announcement;
 use crate::histories::Histories;
 use crate::persist::persist;
-use crate::port::{Announcement, Announcements, Answers, Clock, StoreError, Stored};
+use crate::port::{Announcement, Announcements, Answers, Clock, Position, StoreError, Stored};
 use crate::{chain, view};
 
 /// How many records are taken at once.
 const BATCH_MAX: usize = 512;
+/// The bytes of announcements from which on they are published before more are made: each holds the texts of
+/// all results.
+const BATCH_BYTES: usize = 1024 * 1024;
 
 /// Follows the log and announces every end, in the order of the log.
 pub struct Announcer {
@@ -45,18 +48,28 @@ impl Announcer {
             let tail = || self.histories.store().tail(place, BATCH_MAX);
             let records = persist(&*self.clock, "reading the log for ends", tail).await;
             place = records.last().map_or(place, |stored| stored.position);
-            let ends: Vec<&Stored> = records.iter().filter(|stored| stored.entry.ends).collect();
-            if ends.is_empty() {
-                continue;
-            }
-            let mut announcements = Vec::with_capacity(ends.len());
+            let ends = records.iter().filter(|stored| stored.entry.ends);
+            let mut announcements = Vec::new();
+            let mut bytes = 0;
             for stored in ends {
                 let announcement =
                     persist(&*self.clock, "reading a result to announce", || self.of(stored)).await;
-                announcements.extend(announcement.map(|announcement| (announcement, stored.position)));
+                let Some(announcement) = announcement else { continue };
+                bytes += announcement.body.len();
+                announcements.push((announcement, stored.position));
+                if bytes >= BATCH_BYTES {
+                    self.publish(&announcements).await;
+                    announcements.clear();
+                    bytes = 0;
+                }
             }
-            let publish = || self.announcements.publish(&announcements);
-            persist(&*self.clock, "announcing", publish).await;
+            self.publish(&announcements).await;
+        }
+    }
+
+    async fn publish(&self, announcements: &[(Announcement, Position)]) {
+        if !announcements.is_empty() {
+            persist(&*self.clock, "announcing", || self.announcements.publish(announcements)).await;
         }
     }
 
