@@ -144,7 +144,12 @@ impl<'a> Following<'a> {
         match fault {
             // It answers, so it is there.
             Fault::Busy(pause) => (away.since, away.pause) = (now, pause.max(PAUSE)),
-            Fault::Away if away.since.elapsed() > AWAY_MAX => return Err(error),
+            Fault::Away if away.since.elapsed() > AWAY_MAX => {
+                let (away_s, id) = (AWAY_MAX.as_secs(), &self.asked.id);
+                let advice = "what it accepted goes on at its next start; follow it then with: fleet watch";
+                let message = format!("the server has been away for {away_s} s ({message}); {advice} {id}");
+                return Err(Problem::new(Exit::Unavailable, message).into());
+            }
             Fault::Away => {}
         }
         Ok(message)
