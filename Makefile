@@ -1,6 +1,6 @@
 # What developers run. Each is a few plain lines.
 
-.PHONY: run check test sim bench
+.PHONY: run check test coverage sim bench soak
 
 # The main job, on a task of your own: make run TASK="..."
 TASK ?= Write a Python function that returns n factorial
@@ -20,6 +20,10 @@ test:
 	cargo build --locked --workspace --bins
 	cargo nextest run --locked --workspace
 
+# How much of the rules and of the loop the tests run; fails below 90 % of the lines.
+coverage:
+	tests/coverage.sh
+
 # Any number of seeds of the simulation: make sim SEEDS=100000; one, shown in full: SIM_SEED=7 make sim
 SEEDS ?= 10000
 sim:
@@ -29,3 +33,8 @@ sim:
 bench:
 	cargo build --release --locked -p fleet -p fleet-scripted
 	cargo run --release --locked -p fleet-benches
+
+# Half an hour at half of what the server can do; writes docs/reliability.md.
+soak:
+	cargo build --release --locked -p fleet -p fleet-scripted
+	cargo run --release --locked -p fleet-benches -- soak
