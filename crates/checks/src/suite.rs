@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Fault};
+use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Severity, Sketch};
 use fleet_orchestrator::chain;
-use fleet_orchestrator::port::Checker;
+use fleet_orchestrator::port::{CheckRequest, Checker};
 
 use crate::language::Language;
 use crate::parts::{Part, parts};
@@ -31,7 +31,8 @@ pub struct Suite;
 
 #[async_trait]
 impl Checker for Suite {
-    async fn check(&self, proposal: &str) -> CheckReport {
+    async fn check(&self, request: CheckRequest<'_>) -> CheckReport {
+        let proposal = request.proposal;
         if proposal.len() <= INLINE_BYTES_MAX || proposal.len() > PROPOSAL_BYTES_MAX {
             return self.run(proposal);
         }
@@ -57,6 +58,7 @@ impl Suite {
 fn report(lint: CheckResult) -> CheckReport {
     let not_run = |what| ended(CheckOutcome::Skipped, what);
     CheckReport {
+        sketch: Sketch::default(),
         checks: BTreeMap::from([
             (CheckKind::Policy, not_run("not run: this version has no policy check")),
             (CheckKind::Lint, lint),
@@ -66,7 +68,7 @@ fn report(lint: CheckResult) -> CheckReport {
 }
 
 fn ended(outcome: CheckOutcome, message: impl Into<String>) -> CheckResult {
-    CheckResult { outcome, message: message.into(), faults: Vec::new(), tools: Vec::new(), duration_ms: 0 }
+    CheckResult::new(outcome, message)
 }
 
 /// Reads every block in a known language until `deadline`.
@@ -188,6 +190,8 @@ fn fault(language: Language, part: &Part, found: &Found) -> Fault {
         },
     };
     Fault {
+        rule: "syntax".to_owned(),
+        severity: Severity::High,
         language: language.name().to_owned(),
         line,
         column: u32::try_from(column).unwrap_or(u32::MAX),

@@ -129,6 +129,75 @@ pub enum Severity {
     High,
 }
 
+/// Findings counted by what they weigh. One without evidence is advice, whatever its severity.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct FindingCounts {
+    /// With evidence, of high severity.
+    #[serde(skip_serializing_if = "zero")]
+    pub high: u32,
+    /// With evidence, of medium severity.
+    #[serde(skip_serializing_if = "zero")]
+    pub medium: u32,
+    /// With evidence, of low severity.
+    #[serde(skip_serializing_if = "zero")]
+    pub low: u32,
+    /// Without evidence.
+    #[serde(skip_serializing_if = "zero")]
+    pub advice: u32,
+}
+
+const fn zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl FindingCounts {
+    /// How many there are that ask for a change.
+    #[must_use]
+    pub const fn with_evidence(self) -> u32 {
+        self.high.saturating_add(self.medium).saturating_add(self.low)
+    }
+
+    /// How many there are in all.
+    #[must_use]
+    pub const fn all(self) -> u32 {
+        self.with_evidence().saturating_add(self.advice)
+    }
+
+    /// What they weigh together: 4 for high, 2 for medium, 1 for low severity, nothing for advice.
+    #[must_use]
+    pub const fn weight(self) -> u32 {
+        let high = self.high.saturating_mul(4);
+        high.saturating_add(self.medium.saturating_mul(2)).saturating_add(self.low)
+    }
+}
+
+impl Finding {
+    /// Whether it names what shows it.
+    #[must_use]
+    pub fn has_evidence(&self) -> bool {
+        !self.evidence.trim().is_empty()
+    }
+}
+
+impl Review {
+    /// Its findings, counted.
+    #[must_use]
+    pub fn counts(&self) -> FindingCounts {
+        let mut counts = FindingCounts::default();
+        for finding in &self.findings {
+            let count = match finding.severity {
+                _ if !finding.has_evidence() => &mut counts.advice,
+                Severity::High => &mut counts.high,
+                Severity::Medium => &mut counts.medium,
+                Severity::Low => &mut counts.low,
+            };
+            *count = count.saturating_add(1);
+        }
+        counts
+    }
+}
+
 /// Why a job failed for good.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Failure {

@@ -1,9 +1,15 @@
 //! What a check suite says of one version of a proposal.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::{Severity, Sketch};
+
+/// The most tests of which a report keeps the outcome.
+pub const TESTS_MAX: usize = 200;
 
 /// The checks of a suite, in the order in which they are reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -15,9 +21,38 @@ pub enum CheckKind {
     Lint,
     /// What happens when the code is run.
     DryRun,
+    /// The tests given with the task, run against the code.
+    Tests,
 }
 
-/// How a check came out. Only `Pass` is a pass.
+impl CheckKind {
+    /// Every check, in the order in which they are reported.
+    pub const ALL: [CheckKind; 4] = [CheckKind::Policy, CheckKind::Lint, CheckKind::DryRun, CheckKind::Tests];
+
+    /// The check's name: on the wire, in prompts, and in the ids of what it found.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            CheckKind::Policy => "policy",
+            CheckKind::Lint => "lint",
+            CheckKind::DryRun => "dryrun",
+            CheckKind::Tests => "tests",
+        }
+    }
+
+    /// Whether a proposal that fails it badly can not win over one that does not. Code may fail to run for
+    /// want of what surrounds it, so a dry run weighs, but does not decide.
+    #[must_use]
+    pub const fn is_hard(self) -> bool {
+        match self {
+            CheckKind::Policy | CheckKind::Lint | CheckKind::Tests => true,
+            CheckKind::DryRun => false,
+        }
+    }
+}
+
+/// How a check came out. Only `Pass` is a pass. It fails when it holds something of high or medium severity
+/// against the proposal; what is of low severity is advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CheckOutcome {
@@ -47,11 +82,59 @@ pub struct CheckResult {
     /// Milliseconds it took.
     #[serde(default)]
     pub duration_ms: u64,
+    /// How the code ended and what it wrote, where it was run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<Run>,
+    /// The tests that were run, in their order; at most [`TESTS_MAX`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tests: Vec<TestOutcome>,
+}
+
+impl CheckResult {
+    /// A result that holds nothing against the proposal.
+    #[must_use]
+    pub fn new(outcome: CheckOutcome, message: impl Into<String>) -> CheckResult {
+        CheckResult {
+            outcome,
+            message: message.into(),
+            faults: Vec::new(),
+            tools: Vec::new(),
+            duration_ms: 0,
+            run: None,
+            tests: Vec::new(),
+        }
+    }
+}
+
+/// A run of code, shut in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The exit status; `None` when it was ended by a signal or by its bounds.
+    pub exit_code: Option<i32>,
+    /// The end of what it wrote to its outputs.
+    pub output: String,
+    /// What it was shut in by, such as `bubblewrap 0.8.0`.
+    pub sandbox: String,
+}
+
+/// How one test came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TestOutcome {
+    /// The test's name.
+    pub name: String,
+    /// Whether it passed.
+    pub passed: bool,
 }
 
 /// One thing a check holds against a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fault {
+    /// What it goes against, such as `syntax`, or the id of a policy. Empty in reports of the first form.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub rule: String,
+    /// How much it matters.
+    #[serde(default = "high", skip_serializing_if = "is_high")]
+    pub severity: Severity,
     /// The language of the part, as the tool names it.
     pub language: String,
     /// Line of the fault in the proposal's Markdown, from 1.
@@ -65,6 +148,14 @@ pub struct Fault {
     pub excerpt: String,
 }
 
+const fn high() -> Severity {
+    Severity::High
+}
+
+const fn is_high(severity: &Severity) -> bool {
+    matches!(severity, Severity::High)
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}:{}: {}", self.language, self.line, self.column, self.message)
@@ -76,6 +167,9 @@ impl fmt::Display for Fault {
 pub struct CheckReport {
     /// What each check gave.
     pub checks: BTreeMap<CheckKind, CheckResult>,
+    /// What tells whether two proposals are nearly the same.
+    #[serde(default, skip_serializing_if = "Sketch::is_empty")]
+    pub sketch: Sketch,
 }
 
 /// What the rules need of a report: how each check came out and how many faults it found.
@@ -90,15 +184,46 @@ pub struct Tally {
     /// How many faults it found.
     #[serde(default)]
     pub faults: u32,
+    /// How many of them are of high severity; all of them in records of the first forms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<u32>,
+    /// How many tests there were.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub tests: u32,
+    /// How many of them passed.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub tests_passed: u32,
+}
+
+const fn zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl Tally {
+    /// A check that found nothing, or was not run.
+    #[must_use]
+    pub const fn of(outcome: CheckOutcome) -> Tally {
+        Tally { outcome, faults: 0, high: Some(0), tests: 0, tests_passed: 0 }
+    }
+
+    /// How many faults are of high severity.
+    #[must_use]
+    pub fn high(&self) -> u32 {
+        self.high.unwrap_or(self.faults)
+    }
 }
 
 impl CheckReport {
     /// The report in short.
     #[must_use]
     pub fn summary(&self) -> CheckSummary {
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         let tally = |result: &CheckResult| Tally {
             outcome: result.outcome,
-            faults: u32::try_from(result.faults.len()).unwrap_or(u32::MAX),
+            faults: count(result.faults.len()),
+            high: Some(count(result.faults.iter().filter(|fault| is_high(&fault.severity)).count())),
+            tests: count(result.tests.len()),
+            tests_passed: count(result.tests.iter().filter(|test| test.passed).count()),
         };
         CheckSummary(self.checks.iter().map(|(kind, result)| (*kind, tally(result))).collect())
     }
@@ -113,11 +238,11 @@ impl CheckReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Standing {
-    /// At least one check failed.
+    /// A hard check failed badly.
     Failed,
-    /// No check failed, and none passed.
+    /// No hard check failed badly, and none passed.
     Unchecked,
-    /// At least one check passed, and none failed.
+    /// At least one check passed, and no hard one failed badly.
     Passed,
 }
 
@@ -125,14 +250,27 @@ impl CheckSummary {
     /// Where a version with this summary stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
-        let any = |outcome| self.0.values().any(|tally| tally.outcome == outcome);
-        if any(CheckOutcome::Fail) {
+        if self.hard_failures().next().is_some() {
             Standing::Failed
-        } else if any(CheckOutcome::Pass) {
+        } else if self.0.values().any(|tally| tally.outcome == CheckOutcome::Pass) {
             Standing::Passed
         } else {
             Standing::Unchecked
         }
+    }
+
+    /// The hard checks that failed with something of high severity.
+    pub fn hard_failures(&self) -> impl Iterator<Item = CheckKind> {
+        let failed = |(kind, tally): &(&CheckKind, &Tally)| {
+            kind.is_hard() && tally.outcome == CheckOutcome::Fail && tally.high() > 0
+        };
+        self.0.iter().filter(failed).map(|(kind, _)| *kind)
+    }
+
+    /// Whether any check failed, a hard one or not.
+    #[must_use]
+    pub fn any_failed(&self) -> bool {
+        self.0.values().any(|tally| tally.outcome == CheckOutcome::Fail)
     }
 
     /// How many faults were found in all.
@@ -141,11 +279,30 @@ impl CheckSummary {
         self.0.values().map(|tally| tally.faults).fold(0, u32::saturating_add)
     }
 
-    /// Whether a version with this summary may replace one with `old`: it stands no lower, and where
-    /// both failed it has no more faults.
+    /// The share of the task's tests that passed, if there were any.
+    #[must_use]
+    pub fn tests_passed(&self) -> Option<f64> {
+        let tally = self.0.get(&CheckKind::Tests).filter(|tally| tally.tests > 0)?;
+        Some(f64::from(tally.tests_passed) / f64::from(tally.tests))
+    }
+
+    /// Whether a version with this summary may replace one with `old`: no hard check came out worse.
     #[must_use]
     pub fn not_worse_than(&self, old: &CheckSummary) -> bool {
-        let rank = |summary: &CheckSummary| (summary.standing(), std::cmp::Reverse(summary.faults()));
-        rank(self) >= rank(old)
+        CheckKind::ALL.into_iter().filter(|kind| kind.is_hard()).all(|kind| {
+            let of = |summary: &CheckSummary| summary.0.get(&kind).map(merit);
+            of(self) >= of(old)
+        })
     }
+}
+
+/// How good a hard check's outcome is: what failed badly, by its tests and then its faults, below what gave
+/// no result, below what found only what is of less than high severity.
+fn merit(tally: &Tally) -> (u8, u32, Reverse<u32>) {
+    let rank = match tally.outcome {
+        CheckOutcome::Fail if tally.high() > 0 => 0,
+        CheckOutcome::Error | CheckOutcome::Skipped => 1,
+        CheckOutcome::Pass | CheckOutcome::Fail => 2,
+    };
+    (rank, tally.tests_passed, Reverse(tally.high()))
 }

@@ -1,6 +1,8 @@
 //! What is asked of a deliberation.
 
-use crate::{Answer, CheckSummary, Failure, JobId, Outcome, Submission, Timestamp, Usage};
+use crate::{
+    Answer, CheckSummary, Failure, FindingCounts, JobId, Outcome, Sketch, Submission, Timestamp, Usage,
+};
 
 /// Something that happens to a deliberation from outside.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,13 +54,18 @@ pub enum Report {
     Review {
         /// The peer's score, from 0 to 1.
         score: f64,
-        /// How many findings it has.
-        findings: u32,
+        /// Its findings, counted.
+        findings: FindingCounts,
         /// What it took.
         usage: Usage,
     },
     /// A check suite came to its end.
-    Checks(CheckSummary),
+    Checks {
+        /// How each check came out.
+        summary: CheckSummary,
+        /// What tells whether another proposal is nearly the same.
+        sketch: Sketch,
+    },
     /// The job failed for good.
     Failed(Failure),
 }
@@ -69,12 +76,12 @@ impl Answer {
     pub fn report(&self) -> Report {
         match &self.outcome {
             Outcome::Text(generation) => Report::Text { usage: generation.usage },
-            Outcome::Review { review, generation } => Report::Review {
-                score: review.score,
-                findings: u32::try_from(review.findings.len()).unwrap_or(u32::MAX),
-                usage: generation.usage,
-            },
-            Outcome::Checks(report) => Report::Checks(report.summary()),
+            Outcome::Review { review, generation } => {
+                Report::Review { score: review.score, findings: review.counts(), usage: generation.usage }
+            }
+            Outcome::Checks(report) => {
+                Report::Checks { summary: report.summary(), sketch: report.sketch.clone() }
+            }
             Outcome::Failed(failure) => Report::Failed(failure.clone()),
         }
     }

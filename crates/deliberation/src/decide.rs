@@ -6,7 +6,7 @@ use crate::evolve::apply;
 use crate::state::{Deliberation, Step};
 use crate::{
     AgentId, Command, Ending, Event, Failure, FailureKind, JobId, JobKind, Opened, Rejection, Report,
-    Standing, Submission, Timestamp, Usage, schedule, verdict,
+    Submission, Timestamp, Usage, schedule, verdict,
 };
 
 /// The events that `command` leads to, given where the deliberation stands. None when it changes
@@ -133,7 +133,7 @@ impl Decision {
                 Err(failure) => Event::AuthorFailed { author, failure },
             },
             Step::Checking { round, .. } => match report {
-                Report::Checks(summary) => Event::Checked { author, round, summary },
+                Report::Checks { summary, sketch } => Event::Checked { author, round, summary, sketch },
                 Report::Failed(failure) => Event::CheckFailed { author, round, failure },
                 _ => Event::CheckFailed { author, round, failure: misfit(JobKind::Check) },
             },
@@ -141,7 +141,8 @@ impl Decision {
                 let reviewer = state.lanes[reviewer].author.clone();
                 match report {
                     Report::Review { score, findings, usage } if (0.0..=1.0).contains(&score) => {
-                        Event::Reviewed { round, author, version, reviewer, score, findings, usage }
+                        let (findings, counts) = (findings.all(), Some(findings));
+                        Event::Reviewed { round, author, version, reviewer, score, findings, counts, usage }
                     }
                     Report::Failed(failure) => Event::ReviewFailed { round, author, reviewer, failure },
                     _ => Event::ReviewFailed { round, author, reviewer, failure: misfit(JobKind::Critique) },
@@ -253,11 +254,11 @@ fn next_of_lane(state: &Deliberation, seat: usize, at: Timestamp) -> Option<Even
     }
 }
 
-/// Asks for a revision if there is feedback: findings of a peer, or a failed check.
+/// Asks for a revision if there is feedback: a peer's findings with evidence, or a failed check.
 fn revision(state: &Deliberation, seat: usize, round: u32, findings: u32, at: Timestamp) -> Event {
     let lane = &state.lanes[seat];
     let author = lane.author.clone();
-    let failing = |summary: &crate::CheckSummary| summary.standing() == Standing::Failed;
+    let failing = |summary: &crate::CheckSummary| summary.any_failed();
     match lane.current() {
         Some(current) if findings > 0 || current.checks.as_ref().is_some_and(failing) => {
             let window = schedule::revision(state, round, at);
@@ -283,7 +284,7 @@ fn text(report: Report) -> Result<Usage, Failure> {
     match report {
         Report::Text { usage } => Ok(usage),
         Report::Failed(failure) => Err(failure),
-        Report::Review { .. } | Report::Checks(_) => Err(misfit(JobKind::Propose)),
+        Report::Review { .. } | Report::Checks { .. } => Err(misfit(JobKind::Propose)),
     }
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, CheckSummary, Failure, JobKind, Submission, Timestamp, Usage, Verdict};
+use crate::{
+    AgentId, CheckSummary, Failure, FindingCounts, JobKind, Sketch, Submission, Timestamp, Usage, Verdict,
+};
 
 /// The time a job may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +63,9 @@ pub enum Event {
         round: u32,
         /// How it came out.
         summary: CheckSummary,
+        /// What tells whether another proposal is nearly the same.
+        #[serde(default, skip_serializing_if = "Sketch::is_empty")]
+        sketch: Sketch,
     },
     /// A version's check suite gave no result; the version counts as unchecked.
     CheckFailed {
@@ -103,6 +108,9 @@ pub enum Event {
         score: f64,
         /// How many findings the review has.
         findings: u32,
+        /// What they weigh; `None` in records of the first forms.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        counts: Option<FindingCounts>,
         /// What it took.
         usage: Usage,
     },

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::state::{Deliberation, Ended, JobCounts, Lane, PeerScore, Step, Version};
-use crate::{AgentId, CheckSummary, Event, Failure, JobKind, Opened, Usage};
+use crate::{AgentId, CheckSummary, Event, Failure, FindingCounts, JobKind, Opened, Sketch, Usage};
 
 /// The deliberation after `event`.
 #[must_use]
@@ -50,13 +50,13 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
         Event::AuthorFailed { author, failure } => {
             state.failed(author, JobKind::Propose, failure, Step::Out);
         }
-        Event::Checked { author, round, summary } => {
+        Event::Checked { author, round, summary, sketch } => {
             state.done(Usage::default());
-            state.at(author, |lane| lane.checked(*round, summary.clone()));
+            state.at(author, |lane| lane.checked(*round, summary.clone(), sketch.clone()));
         }
         Event::CheckFailed { author, round, failure } => {
             state.failed(author, JobKind::Check, failure, Step::Checked { round: *round });
-            state.at(author, |lane| lane.checked(*round, CheckSummary::default()));
+            state.at(author, |lane| lane.checked(*round, CheckSummary::default(), Sketch::default()));
         }
         Event::RingFormed { order } => {
             state.ring = Some(order.iter().filter_map(|agent| state.seat(agent)).collect());
@@ -66,15 +66,17 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
             let step = Step::Reviewing { round: *round, reviewer, version: *version, window: *window };
             state.at(author, |lane| lane.step = step);
         }
-        Event::Reviewed { round, author, version, reviewer, score, findings, usage } => {
+        Event::Reviewed { round, author, version, reviewer, score, findings, counts, usage } => {
             state.done(*usage);
+            let unweighed = FindingCounts { medium: *findings, ..FindingCounts::default() };
+            let findings = counts.unwrap_or(unweighed);
             state.at(author, |lane| {
-                lane.step = Step::Reviewed { round: *round, findings: *findings };
+                lane.step = Step::Reviewed { round: *round, findings: findings.with_evidence() };
                 lane.scores.push(PeerScore {
                     reviewer: reviewer.clone(),
                     version: *version,
                     score: *score,
-                    findings: *findings,
+                    findings,
                 });
             });
         }
@@ -129,13 +131,14 @@ impl Deliberation {
 
 impl Lane {
     fn wrote(&mut self, round: u32, step: Step) {
-        self.versions.push(Version { round, checks: None, accepted: round == 0 });
+        self.versions.push(Version { round, checks: None, sketch: Sketch::default(), accepted: round == 0 });
         self.step = step;
     }
 
-    fn checked(&mut self, round: u32, summary: CheckSummary) {
+    fn checked(&mut self, round: u32, summary: CheckSummary, sketch: Sketch) {
         if let Some(version) = self.versions.iter_mut().find(|version| version.round == round) {
             version.checks = Some(summary);
+            version.sketch = sketch;
         }
         self.step = Step::Checked { round };
     }

@@ -14,13 +14,19 @@ mod profile;
 pub mod prompts;
 mod record;
 mod schedule;
+mod sketch;
 mod state;
 mod task;
 mod time;
 mod verdict;
 
-pub use answer::{Answer, Failure, FailureKind, Finding, Generation, Outcome, Review, Severity, Usage};
-pub use check::{CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Standing, Tally};
+pub use answer::{
+    Answer, Failure, FailureKind, Finding, FindingCounts, Generation, Outcome, Review, Severity, Usage,
+};
+pub use check::{
+    CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Run, Standing, TESTS_MAX, Tally,
+    TestOutcome,
+};
 pub use command::{Command, Report};
 pub use council::{
     AGENT_TEXT_BYTES_MAX, AGENT_TEXTS_MAX, Agent, Capabilities, Council, CouncilCommand, CouncilEvent,
@@ -37,6 +43,7 @@ pub use parameters::{
 };
 pub use profile::{BASE_URL_BOUND, Profile, is_base_url};
 pub use record::{Digest, Record, RecordError, SCHEMA};
+pub use sketch::{BadSketch, NEARLY_THE_SAME, SKETCH_LENGTH, Sketch};
 pub use state::{
     Deliberation, Ended, JobCounts, Lane, PeerScore, Phase, Status, Step, Version, check_job, text_job,
 };
@@ -46,7 +53,7 @@ pub use task::{
     TIMEOUT_MS_MIN, Task,
 };
 pub use time::Timestamp;
-pub use verdict::{Peers, RULE, Ranked, Verdict};
+pub use verdict::{Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Verdict};
 
 /// Why a command was refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

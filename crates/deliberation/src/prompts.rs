@@ -57,11 +57,13 @@ pub fn critique(opened: &Opened, text: &str, checks: &CheckReport) -> Prompt {
     proposal(&mut user, "A colleague's proposal", text, checks);
     user.push_str(
         "\n# Your review\n\nReview the proposal against the task, the rubric, the requirements and the check \
-         results. Hold against it only what you can point to. Answer with one JSON object and nothing else:\n\n\
-         {\"findings\": [{\"severity\": \"high\" or \"medium\" or \"low\", \"location\": where in the proposal, \
-         \"claim\": what is wrong, \"evidence\": what shows it}], \"score\": a number from 0 (useless) to 10 \
-         (could not be better), \"summary\": one or two sentences}\n\nLeave \"findings\" empty if there is \
-         nothing to mend.\n",
+         results. Hold against it only what you can point to: the id of a check result such as lint/1, words \
+         quoted from the proposal, or an input with what comes out and what should. A finding without such \
+         evidence is taken as advice and asks for no change. Answer with one JSON object and nothing else:\n\n\
+         {\"findings\": [{\"severity\": \"high\" (it fails the task) or \"medium\" or \"low\", \"location\": where \
+         in the proposal, \"claim\": what is wrong, \"evidence\": what shows it}], \"score\": a number from 0 \
+         (useless) to 10 (could not be better), \"summary\": one or two sentences}\n\nLeave \"findings\" empty if \
+         there is nothing to mend.\n",
     );
     Prompt { system: system(opened), user }
 }
@@ -150,11 +152,12 @@ fn task(opened: &Opened) -> String {
 
 fn proposal(user: &mut String, title: &str, text: &str, checks: &CheckReport) {
     let _ = write!(user, "\n# {title}\n\n<proposal>\n{text}\n</proposal>\n\n# Check results\n\n");
-    for kind in [CheckKind::Policy, CheckKind::Lint, CheckKind::DryRun] {
+    for kind in CheckKind::ALL {
         let name = match kind {
             CheckKind::Policy => "policy",
             CheckKind::Lint => "lint",
             CheckKind::DryRun => "dry run",
+            CheckKind::Tests => "tests",
         };
         let Some(result) = checks.checks.get(&kind) else {
             let _ = writeln!(user, "- {name}: not run");
@@ -167,10 +170,16 @@ fn proposal(user: &mut String, title: &str, text: &str, checks: &CheckReport) {
             CheckOutcome::Skipped => "not run",
         };
         let _ = writeln!(user, "- {name}: {outcome}. {}", result.message);
-        for fault in &result.faults {
-            let (line, column) = (fault.line, fault.column);
-            let _ =
-                writeln!(user, "  - line {line}, column {column}: {}: `{}`", fault.message, fault.excerpt);
+        for (n, fault) in (1..).zip(&result.faults) {
+            let (id, line, column) = (kind.as_str(), fault.line, fault.column);
+            let _ = writeln!(
+                user,
+                "  - {id}/{n}, line {line}, column {column}: {}: `{}`",
+                fault.message, fault.excerpt
+            );
+        }
+        if let Some(run) = result.run.as_ref().filter(|run| !run.output.is_empty()) {
+            let _ = writeln!(user, "  - what it wrote:\n\n```text\n{}\n```", run.output.trim_end());
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::{Event, Timestamp};
 ///
 /// 1. had neither priorities, traces, endpoints nor parameters; without them a task is of normal priority
 ///    and belongs to no trace, and an agent has no server of its own.
-pub const SCHEMA: u32 = 2;
+pub const SCHEMA: u32 = 3;
 
 /// One decision: all its events or none. Events are those of deliberations, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

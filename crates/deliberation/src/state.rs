@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentId, CheckSummary, DeliberationId, Ending, Failure, JobId, JobKind, Opened, Submission, Timestamp,
-    Usage, Window,
+    AgentId, CheckSummary, DeliberationId, Ending, Failure, FindingCounts, JobId, JobKind, Opened, Sketch,
+    Submission, Timestamp, Usage, Window,
 };
 
 /// A deliberation as its history leaves it.
@@ -90,7 +90,7 @@ pub enum Step {
     Reviewed {
         /// In which round.
         round: u32,
-        /// How many findings there are; 0 when the review failed.
+        /// How many findings with evidence there are; 0 when the review failed.
         findings: u32,
     },
     /// Its author's revision.
@@ -118,6 +118,8 @@ pub struct Version {
     pub round: u32,
     /// How its checks came out; `None` while they run, empty when they gave no result.
     pub checks: Option<CheckSummary>,
+    /// What tells whether another proposal is nearly the same; empty while the checks run.
+    pub sketch: Sketch,
     /// Whether it was taken in place of the version before. The first one is.
     pub accepted: bool,
 }
@@ -131,8 +133,8 @@ pub struct PeerScore {
     pub version: u32,
     /// From 0 to 1.
     pub score: f64,
-    /// How many findings came with it.
-    pub findings: u32,
+    /// The findings that came with it.
+    pub findings: FindingCounts,
 }
 
 /// What a caller is told of a deliberation's state.

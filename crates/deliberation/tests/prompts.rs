@@ -30,20 +30,17 @@ fn opened(role: &str) -> Arc<Opened> {
 
 fn failed_report() -> CheckReport {
     let fault = Fault {
+        rule: "syntax".into(),
+        severity: Severity::High,
         language: "python".into(),
         line: 7,
         column: 3,
         message: "missing `)`".into(),
         excerpt: "print(1".into(),
     };
-    let lint = CheckResult {
-        outcome: CheckOutcome::Fail,
-        message: "1 fault in 1 block".into(),
-        faults: vec![fault],
-        tools: vec![],
-        duration_ms: 1,
-    };
-    CheckReport { checks: [(CheckKind::Lint, lint)].into() }
+    let lint =
+        CheckResult { faults: vec![fault], ..CheckResult::new(CheckOutcome::Fail, "1 fault in 1 block") };
+    CheckReport { checks: [(CheckKind::Lint, lint)].into(), ..CheckReport::default() }
 }
 
 #[test]
@@ -107,7 +104,11 @@ fn an_answer_is_told_what_it_must_contain() {
 fn a_reviewer_sees_the_proposal_its_check_results_and_what_was_not_run() {
     let user = prompts::critique(&opened("DEV"), "THE PROPOSAL", &failed_report()).user;
     assert!(user.contains("<proposal>\nTHE PROPOSAL\n</proposal>"));
-    assert!(user.contains("- lint: FAIL. 1 fault in 1 block\n  - line 7, column 3: missing `)`: `print(1`"));
+    assert!(
+        user.contains(
+            "- lint: FAIL. 1 fault in 1 block\n  - lint/1, line 7, column 3: missing `)`: `print(1`"
+        )
+    );
     assert!(user.contains("- policy: not run") && user.contains("- dry run: not run"));
     assert!(user.contains("\"score\"") && user.contains("\"findings\""));
 }

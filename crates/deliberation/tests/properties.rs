@@ -6,8 +6,9 @@ mod common;
 
 use common::{AT, Council};
 use fleet_deliberation::{
-    CheckOutcome, Command, Decision, Deliberation, Ending, Event, Failure, FailureKind, JobId, JobKind,
-    Phase, Record, Report, Standing, Status, Usage, decide, evolve, jobs_after, replay,
+    CheckKind, CheckOutcome, CheckSummary, Command, Decision, Deliberation, Ending, Event, Failure,
+    FailureKind, FindingCounts, JobId, JobKind, Phase, Record, Report, Sketch, Standing, Status, Tally,
+    Usage, decide, evolve, jobs_after, replay,
 };
 use proptest::prelude::*;
 
@@ -49,7 +50,8 @@ fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
         JobKind::Propose | JobKind::Revise => common::text(),
         JobKind::Check => common::report(how.outcome, how.faults),
         JobKind::Critique => {
-            Report::Review { score: how.score, findings: how.faults, usage: Usage::default() }
+            let findings = FindingCounts { medium: how.faults, ..FindingCounts::default() };
+            Report::Review { score: how.score, findings, usage: Usage::default() }
         }
     };
     Command::Take { job: job.clone(), report, at }
@@ -88,6 +90,69 @@ fn lived(agents: usize, rounds: u32, happenings: &[Happening]) -> (Vec<Command>,
         }
     }
     (commands, events, state)
+}
+
+/// What is known of a proposal.
+#[derive(Debug, Clone)]
+struct Known {
+    checks: [(CheckOutcome, u32); 3],
+    tests: u32,
+    tests_passed: u32,
+    findings: FindingCounts,
+}
+
+fn known() -> impl Strategy<Value = Known> {
+    let check = || {
+        prop_oneof![
+            Just((CheckOutcome::Pass, 0)),
+            Just((CheckOutcome::Skipped, 0)),
+            Just((CheckOutcome::Error, 0)),
+            (0u32..3).prop_map(|high| (CheckOutcome::Fail, high)),
+        ]
+    };
+    let findings = (0u32..3, 0u32..3, 0u32..3, 0u32..3)
+        .prop_map(|(high, medium, low, advice)| FindingCounts { high, medium, low, advice });
+    (check(), check(), check(), 0u32..=4, findings).prop_map(
+        |(policy, lint, dry_run, tests_passed, findings)| Known {
+            checks: [policy, lint, dry_run],
+            tests: 4,
+            tests_passed,
+            findings,
+        },
+    )
+}
+
+impl Known {
+    fn summary(&self) -> CheckSummary {
+        let kinds = [CheckKind::Policy, CheckKind::Lint, CheckKind::DryRun];
+        let checks = kinds.into_iter().zip(self.checks).map(|(kind, (outcome, high))| {
+            (kind, Tally { faults: high + 1, high: Some(high), ..Tally::of(outcome) })
+        });
+        let failed = self.tests - self.tests_passed;
+        let outcome = if failed == 0 { CheckOutcome::Pass } else { CheckOutcome::Fail };
+        let tests = Tally {
+            faults: failed,
+            high: Some(failed),
+            tests: self.tests,
+            tests_passed: self.tests_passed,
+            ..Tally::of(outcome)
+        };
+        CheckSummary(checks.chain([(CheckKind::Tests, tests)]).collect())
+    }
+
+    /// Puts one thing more against it.
+    fn spoil(&mut self, how: usize) {
+        match how {
+            0..3 => {
+                let (outcome, high) = self.checks[how];
+                self.checks[how] =
+                    (CheckOutcome::Fail, if outcome == CheckOutcome::Fail { high + 1 } else { 0 });
+            }
+            3 => self.tests_passed = self.tests_passed.saturating_sub(1),
+            4 => self.findings.low += 1,
+            _ => self.findings.high += 1,
+        }
+    }
 }
 
 proptest! {
@@ -199,6 +264,57 @@ proptest! {
             verdict.ranking.iter().find(|ranked| ranked.author.as_str() == names[victim]).unwrap().rank
         };
         prop_assert!(rank(true) >= rank(false));
+    }
+
+    #[test]
+    fn more_against_a_proposal_never_raises_its_rank(
+        proposals in prop::collection::vec(known(), 2..=5), victim in 0usize..5, how in 0usize..6
+    ) {
+        let victim = victim % proposals.len();
+        let place = |proposals: &[Known]| {
+            let names = ["a", "b", "c", "d", "e"];
+            let council = Council { agents: names[..proposals.len()].into(), rounds: 1, ..Council::of([]) };
+            let mut commands = vec![];
+            for (name, known) in names.iter().zip(proposals) {
+                let checks = known.summary();
+                commands.extend([council.text(name, 0), council.checked_with(name, 0, checks, Sketch::default())]);
+            }
+            for (name, known) in names.iter().zip(proposals) {
+                commands.push(council.reviewed_with(name, 1, 0.5, known.findings));
+            }
+            let verdict = replay(&common::history(&council, commands)).unwrap().verdict();
+            let ranked = verdict.ranking.iter().find(|ranked| ranked.author.as_str() == names[victim]).unwrap();
+            (ranked.rank, verdict.winner().is_some_and(|winner| winner.author.as_str() == names[victim]))
+        };
+        let mut spoilt = proposals.clone();
+        spoilt[victim].spoil(how);
+        let (before, after) = (place(&proposals), place(&spoilt));
+        prop_assert!(after.0 >= before.0, "{before:?} {after:?}");
+        prop_assert!(before.1 || !after.1, "it wins only since there is more against it");
+    }
+
+    #[test]
+    fn the_order_in_which_answers_arrive_does_not_matter(
+        proposals in prop::collection::vec(known(), 2..=5), keys in prop::collection::vec(any::<u32>(), 15)
+    ) {
+        let names = ["a", "b", "c", "d", "e"];
+        let council = Council { agents: names[..proposals.len()].into(), rounds: 1, ..Council::of([]) };
+        let verdict = |keys: &[u32]| {
+            let mut order: Vec<usize> = (0..proposals.len()).collect();
+            order.sort_by_key(|seat| keys[*seat]);
+            let mut commands = vec![];
+            for seat in &order {
+                let checks = proposals[*seat].summary();
+                let name = names[*seat];
+                commands.extend([council.text(name, 0), council.checked_with(name, 0, checks, Sketch::default())]);
+            }
+            order.sort_by_key(|seat| keys[5 + *seat]);
+            for seat in order {
+                commands.push(council.reviewed_with(names[seat], 1, 0.5, proposals[seat].findings));
+            }
+            replay(&common::history(&council, commands)).unwrap().verdict()
+        };
+        prop_assert_eq!(verdict(&[0; 15]), verdict(&keys));
     }
 
     #[test]

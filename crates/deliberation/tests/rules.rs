@@ -4,9 +4,10 @@ mod common;
 
 use common::{AT, Council, check, history};
 use fleet_deliberation::{
+    AgentId, CheckKind,
     CheckOutcome::{Fail, Pass, Skipped},
-    Command, Ending, Event, FailureKind, JobKind, Rejection, Status, Task, Timestamp, decide, evolve,
-    jobs_after,
+    CheckSummary, Command, Ending, Event, FailureKind, FindingCounts, JobKind, Rejection, Sketch, Standing,
+    Status, Tally, Task, Timestamp, Verdict, decide, evolve, jobs_after,
 };
 
 #[test]
@@ -173,6 +174,95 @@ fn findings_ask_for_a_revision() {
     let council = reviewed_council();
     let so_far = history(&council, both_proposed(&council));
     check(&so_far, council.reviewed("a", 1, 0.9, 2), &["reviewed", "revision_requested"]);
+}
+
+#[test]
+fn findings_without_evidence_are_advice_and_ask_for_nothing() {
+    let council = reviewed_council();
+    let so_far = history(&council, both_proposed(&council));
+    let advice = FindingCounts { advice: 3, ..FindingCounts::default() };
+    let command = council.reviewed_with("a", 1, 0.4, advice);
+    check(&so_far, command, &["reviewed", "nothing_to_revise"]);
+}
+
+/// The verdict over proposals whose checks came out like this, without reviews.
+fn verdict_over(proposals: &[(&'static str, CheckSummary, Sketch)]) -> Verdict {
+    let council = Council { agents: proposals.iter().map(|(name, ..)| *name).collect(), ..Council::of([]) };
+    let proposed = proposals.iter().flat_map(|(name, summary, sketch)| {
+        [council.text(name, 0), council.checked_with(name, 0, summary.clone(), sketch.clone())]
+    });
+    let events = history(&council, proposed);
+    verdict(&events).clone()
+}
+
+fn summary(checks: &[(CheckKind, Tally)]) -> CheckSummary {
+    CheckSummary(checks.iter().copied().collect())
+}
+
+fn tests_passed(passed: u32, of: u32) -> (CheckKind, Tally) {
+    let failed = of - passed;
+    let outcome = if failed == 0 { Pass } else { Fail };
+    let tally =
+        Tally { faults: failed, high: Some(failed), tests: of, tests_passed: passed, ..Tally::of(outcome) };
+    (CheckKind::Tests, tally)
+}
+
+#[test]
+fn where_every_proposal_fails_a_check_that_decides_nobody_wins() {
+    let failed =
+        |high| summary(&[(CheckKind::Lint, Tally { faults: high, high: Some(high), ..Tally::of(Fail) })]);
+    let verdict = verdict_over(&[("a", failed(2), Sketch::default()), ("b", failed(1), Sketch::default())]);
+    assert_eq!(verdict.winner(), None);
+    assert_eq!(verdict.best_effort().unwrap().author.as_str(), "a");
+    let why = "no proposal is acceptable: each of the 2 failed a check that decides; the best effort, of a, failed lint";
+    assert_eq!(verdict.why, why);
+}
+
+#[test]
+fn a_run_that_fails_weighs_but_does_not_decide() {
+    let lint = (CheckKind::Lint, Tally::of(Pass));
+    let failed = (CheckKind::DryRun, Tally { faults: 1, high: Some(1), ..Tally::of(Fail) });
+    let ran = (CheckKind::DryRun, Tally::of(Pass));
+    let verdict = verdict_over(&[
+        ("a", summary(&[lint, failed]), Sketch::default()),
+        ("b", summary(&[lint, ran]), Sketch::default()),
+    ]);
+    assert_eq!(verdict.winner().unwrap().author.as_str(), "b");
+    assert_eq!(verdict.ranking[1].standing, Standing::Passed);
+    assert_eq!(verdict.ranking[1].basis, "1 of 2 checks passed (v0)");
+    assert_eq!(
+        verdict.why,
+        "it passed its checks, as did the next, a; of its checks 2 passed and 0 failed, of the next's 1 passed and 1 failed"
+    );
+}
+
+#[test]
+fn the_tests_of_the_task_decide_before_everything_but_the_standing() {
+    let lint = (CheckKind::Lint, Tally::of(Pass));
+    let verdict = verdict_over(&[
+        ("a", summary(&[lint, tests_passed(3, 4)]), Sketch::default()),
+        ("b", summary(&[lint]), Sketch::default()),
+        ("c", summary(&[lint, tests_passed(4, 4)]), Sketch::default()),
+    ]);
+    let order: Vec<&str> = verdict.ranking.iter().map(|ranked| ranked.author.as_str()).collect();
+    assert_eq!(order, ["c", "b", "a"]);
+    assert_eq!(verdict.ranking[0].basis, "checks passed (v0) + 4 of 4 tests passed");
+    assert_eq!(verdict.ranking[1].basis, "checks passed (v0) + no test could be run");
+    assert_eq!(verdict.ranking[2].basis, "tests failed (v0) + 3 of 4 tests passed");
+}
+
+#[test]
+fn a_proposal_that_is_nearly_another_says_so() {
+    let lint = || summary(&[(CheckKind::Lint, Tally::of(Pass))]);
+    let verdict = verdict_over(&[
+        ("a", lint(), Sketch::of(0..1000)),
+        ("b", lint(), Sketch::of(5000..6000)),
+        ("c", lint(), Sketch::of(1..1001)),
+    ]);
+    let like: Vec<Option<&str>> =
+        verdict.ranking.iter().map(|ranked| ranked.like.as_ref().map(AgentId::as_str)).collect();
+    assert_eq!(like, [None, None, Some("a")]);
+    assert!(verdict.ranking[2].basis.ends_with("nearly the same as a"), "{}", verdict.ranking[2].basis);
 }
 
 #[test]

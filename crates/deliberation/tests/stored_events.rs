@@ -4,12 +4,10 @@
 
 mod common;
 
-use std::sync::Arc;
-
 use common::{AT, Council};
 use fleet_deliberation::{
     CheckOutcome::{Fail, Pass},
-    Command, Digest, Event, JobKind, Member, Opened, Priority, Profile, Record, RecordError, replay,
+    Command, Digest, Event, JobKind, Record, RecordError, replay,
 };
 
 /// A history in which every kind of event occurs.
@@ -46,18 +44,6 @@ fn every_kind() -> Vec<Event> {
     events
 }
 
-/// What a record of form 1 says of the same opening.
-fn without_what_form_1_had_not(event: Event) -> Event {
-    let Event::Opened(opened) = event else { return event };
-    let mut opened = Opened::clone(&opened);
-    opened.submission.priority = Priority::Normal;
-    opened.submission.trace = String::new();
-    for Member { profile, .. } in &mut opened.submission.members {
-        *profile = Profile::new(&profile.name, &profile.model, profile.temperature, profile.tokens_max);
-    }
-    Event::Opened(Arc::new(opened))
-}
-
 #[test]
 fn every_event_is_stored_in_this_form() {
     let events = every_kind();
@@ -67,20 +53,38 @@ fn every_event_is_stored_in_this_form() {
     assert_eq!(kinds.len(), 17, "a kind of event is missing here: {kinds:?}");
     let record = Record::new(AT, Digest::of(b"the record before"), events);
     let stored: serde_json::Value = serde_json::from_slice(&record.encode()).unwrap();
-    insta::assert_json_snapshot!("record_v2", stored);
+    insta::assert_json_snapshot!("record_v3", stored);
 }
 
 #[test]
-fn records_of_form_1_can_be_read() {
-    let record = <Record>::decode(include_bytes!("golden/record_v1.json")).unwrap();
-    assert_eq!(record.schema, 1);
-    let expected: Vec<Event> = every_kind().into_iter().map(without_what_form_1_had_not).collect();
-    assert_eq!(record.events, expected);
+fn records_of_earlier_forms_are_read_whole() {
+    let golden: [(u32, &[u8]); 2] =
+        [(1, include_bytes!("golden/record_v1.json")), (2, include_bytes!("golden/record_v2.json"))];
+    for (form, bytes) in golden {
+        let record = <Record>::decode(bytes).unwrap();
+        assert_eq!(record.schema, form);
+        let kinds = |events: &[Event]| events.iter().map(Event::kind).collect::<Vec<_>>();
+        assert_eq!(kinds(&record.events), kinds(&every_kind()));
+        // Nothing was passed over, and nothing made up: written again, it is the same.
+        let written = serde_json::to_value(&record.events).unwrap();
+        let stored: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        assert_eq!(written, stored["events"], "form {form}");
+    }
+}
+
+#[test]
+fn findings_that_were_not_weighed_yet_count_as_medium_ones() {
+    let record = <Record>::decode(include_bytes!("golden/record_v2.json")).unwrap();
+    let open = record.events.iter().take_while(|event| event.kind() != "ended");
+    let state = replay(open).unwrap();
+    let verdict = state.verdict();
+    let weights = verdict.ranking.iter().map(|ranked| ranked.merit.as_ref().unwrap().findings_weight);
+    assert_eq!(weights.collect::<Vec<_>>(), [2, 32]);
 }
 
 #[test]
 fn a_record_of_a_later_form_says_so() {
-    let later = br#"{"schema":3,"at":0,"previous":"","events":[{"type":"unheard_of"}]}"#;
-    assert!(matches!(<Record>::decode(later), Err(RecordError::Newer { found: 3 })));
+    let later = br#"{"schema":4,"at":0,"previous":"","events":[{"type":"unheard_of"}]}"#;
+    assert!(matches!(<Record>::decode(later), Err(RecordError::Newer { found: 4 })));
     assert!(matches!(<Record>::decode(b"{}"), Err(RecordError::Unreadable(_))));
 }

@@ -37,6 +37,8 @@ pub enum Exit {
     Conflict = 9,
     /// The deliberation has not ended yet.
     Open = 10,
+    /// There is a verdict, and no proposal is acceptable.
+    NoneAcceptable = 11,
     /// Left at once; the deliberation can be resumed.
     Left = 130,
 }

@@ -157,16 +157,21 @@ pub(crate) fn outcome(outcome: &Outcome, label: &str, json: bool) -> anyhow::Res
     Ok(end(outcome))
 }
 
-/// Says why there is no verdict, where there is none.
+/// Says why there is no verdict, or no winner in it, where there is none.
 pub(crate) fn end(outcome: &Outcome) -> Exit {
-    if let Outcome::Failed(failed) = outcome {
-        complain(format_args!("no verdict: {}", failed.error));
+    match outcome {
+        Outcome::Failed(failed) => complain(format_args!("no verdict: {}", failed.error)),
+        Outcome::Completed(completed) if completed.winner_id.is_empty() => {
+            complain(format_args!("{}: {}", completed.outcome, completed.why));
+        }
+        Outcome::Completed(_) => {}
     }
     exit(outcome)
 }
 
 fn exit(outcome: &Outcome) -> Exit {
     match outcome {
+        Outcome::Completed(completed) if completed.winner_id.is_empty() => Exit::NoneAcceptable,
         Outcome::Completed(_) => Exit::Done,
         Outcome::Failed(failed) if failed.status == "timeout" => Exit::TimedOut,
         Outcome::Failed(failed) if failed.error_type == "cancelled" => Exit::Cancelled,

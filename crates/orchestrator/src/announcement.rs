@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use fleet_deliberation::{
     AgentId, CheckKind, CheckOutcome, CheckReport, Deliberation, Ending, JobKind, Lane,
+    NO_ACCEPTABLE_PROPOSAL,
 };
 use serde::{Deserialize, Serialize};
 
@@ -51,9 +52,12 @@ pub struct Completed {
     pub status: Cow<'static, str>,
     /// The verdict, best first.
     pub results: Vec<Ranked>,
-    /// The author of the winning proposal.
+    /// `NO_ACCEPTABLE_PROPOSAL` where nobody won; the first of the results is the best effort then.
+    #[serde(default, skip_serializing_if = "str::is_empty")]
+    pub outcome: Cow<'static, str>,
+    /// The author of the winning proposal; empty where nobody won.
     pub winner_id: String,
-    /// Why it won.
+    /// Why it won, or why nobody did.
     pub why: String,
     /// Agents that gave no proposal.
     pub failed_agents: Vec<FailedAgent>,
@@ -181,6 +185,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 task_id,
                 status: "completed".into(),
                 results: view.results.iter().map(|result| ranked(view, result)).collect(),
+                outcome: if verdict.winner().is_none() { NO_ACCEPTABLE_PROPOSAL } else { "" }.into(),
                 winner_id: view.winner().map(AgentId::to_string).unwrap_or_default(),
                 why: verdict.why.clone(),
                 failed_jobs: state.lanes.iter().flat_map(failed_jobs).collect(),
@@ -218,11 +223,15 @@ pub fn error_type(state: &Deliberation) -> Option<&'static str> {
     }
 }
 
-/// Why a deliberation gave no verdict, in a sentence; empty when it gave one or is still open.
+/// Why a deliberation gave no verdict or its verdict no winner, in a sentence; empty otherwise.
 #[must_use]
 pub fn error_message(state: &Deliberation) -> String {
     match state.ended.as_ref().map(|ended| &ended.ending) {
-        None | Some(Ending::Completed(_)) => String::new(),
+        None => String::new(),
+        Some(Ending::Completed(verdict)) => match verdict.winner() {
+            Some(_) => String::new(),
+            None => format!("{NO_ACCEPTABLE_PROPOSAL}: {}", verdict.why),
+        },
         Some(Ending::NoQuorum { answered, quorum }) => {
             let causes: Vec<String> = state
                 .lanes
@@ -280,9 +289,8 @@ fn ranked(view: &View, result: &ResultView) -> Ranked {
 }
 
 fn checks(report: Option<&CheckReport>) -> Checks {
-    let kinds = [(CheckKind::Policy, "policy"), (CheckKind::Lint, "lint"), (CheckKind::DryRun, "dryrun")];
     let result = |kind| report.and_then(|report| report.checks.get(&kind));
-    let ran = |(kind, name)| {
+    let ran = |kind: CheckKind| {
         let result = result(kind)?;
         let passed = match result.outcome {
             CheckOutcome::Pass => true,
@@ -290,9 +298,13 @@ fn checks(report: Option<&CheckReport>) -> Checks {
             CheckOutcome::Error | CheckOutcome::Skipped => return None,
         };
         let errors = result.faults.iter().map(ToString::to_string).collect();
-        Some((Cow::Borrowed(name), Check { passed, message: result.message.clone(), errors }))
+        Some((Cow::Borrowed(kind.as_str()), Check { passed, message: result.message.clone(), errors }))
     };
-    let all_passed =
-        kinds.iter().all(|(kind, _)| result(*kind).is_some_and(|r| r.outcome == CheckOutcome::Pass));
-    Checks { ran: kinds.into_iter().filter_map(ran).collect(), all_passed }
+    let passed = |kind| result(kind).map(|result| result.outcome == CheckOutcome::Pass);
+    let all_passed = CheckKind::ALL.into_iter().all(|kind| match kind {
+        // A task need not bring tests.
+        CheckKind::Tests => passed(kind).unwrap_or(true),
+        CheckKind::Policy | CheckKind::Lint | CheckKind::DryRun => passed(kind).unwrap_or(false),
+    });
+    Checks { ran: CheckKind::ALL.into_iter().filter_map(ran).collect(), all_passed }
 }

@@ -13,7 +13,7 @@ mod progress;
 
 pub use announcements::{Announcement, Announcements};
 pub use answers::{Answers, Recorded};
-pub use checker::Checker;
+pub use checker::{CheckRequest, Checker};
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use event_store::{

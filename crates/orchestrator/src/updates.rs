@@ -137,7 +137,7 @@ fn sentence(state: &Deliberation, event: &Event) -> String {
         }
         Event::Proposed { author, .. } => format!("{author} has proposed"),
         Event::AuthorFailed { author, failure } => format!("{author} gave no proposal: {}", why(failure)),
-        Event::Checked { author, round, summary } => checked(&text(author, *round), summary),
+        Event::Checked { author, round, summary, .. } => checked(&text(author, *round), summary),
         Event::CheckFailed { author, round, failure } => {
             format!("the checks of {} gave no result: {}", text(author, *round), why(failure))
         }

@@ -82,12 +82,12 @@ pub(crate) async fn of(state: &Deliberation, answers: &dyn Answers) -> Result<Vi
     Ok(View { state: state.clone(), results })
 }
 
-/// The winner's proposal, if there is a verdict with one.
-pub(crate) async fn winner(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Draft>, StoreError> {
+/// The proposal that a verdict puts first, if there is one: the winner, or the best effort.
+pub(crate) async fn first(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Draft>, StoreError> {
     let Some(Ending::Completed(verdict)) = state.ended.as_ref().map(|ended| &ended.ending) else {
         return Ok(None);
     };
-    match verdict.winner() {
+    match verdict.ranking.first() {
         Some(ranked) => draft(state, &ranked.author, Some(ranked), answers).await.map(Some),
         None => Ok(None),
     }

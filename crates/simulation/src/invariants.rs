@@ -171,8 +171,8 @@ fn announcement_fault(state: &State, announcement: &Announcement) -> Option<&'st
     match known.ended.as_ref().map(|ended| &ended.ending) {
         None => Some("came before the end"),
         Some(Ending::Completed(verdict)) => {
-            let winner = verdict.winner().map(|winner| winner.author.as_str());
-            (body["winner_id"].as_str() != winner).then_some("names another winner than the log")
+            let winner = verdict.winner().map_or("", |winner| winner.author.as_str());
+            (body["winner_id"].as_str() != Some(winner)).then_some("names another winner than the log")
         }
         Some(_) => {
             (announcement.subject != "deliberation.failed").then_some("calls a failure something else")

@@ -4,9 +4,13 @@ use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Generation};
+use fleet_deliberation::{
+    CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Generation, Severity, Sketch,
+};
 use fleet_llm::SimulatedModel;
-use fleet_orchestrator::port::{Checker, Heard, LanguageModel, ModelError, ModelRequest, NoProgress};
+use fleet_orchestrator::port::{
+    CheckRequest, Checker, Heard, LanguageModel, ModelError, ModelRequest, NoProgress,
+};
 use fleet_orchestrator::{Coordinator, Ports};
 use fleet_worker::{Parts, Settings, Worker};
 
@@ -75,9 +79,8 @@ pub(crate) struct SimChecker;
 
 #[async_trait]
 impl Checker for SimChecker {
-    async fn check(&self, proposal: &str) -> CheckReport {
-        let chance =
-            proposal.bytes().fold(7u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
+    async fn check(&self, request: CheckRequest<'_>) -> CheckReport {
+        let chance = chance_of(request.proposal);
         let outcome = match chance % 8 {
             0 => CheckOutcome::Skipped,
             1 => CheckOutcome::Error,
@@ -85,6 +88,8 @@ impl Checker for SimChecker {
             _ => CheckOutcome::Pass,
         };
         let fault = Fault {
+            rule: "chance".into(),
+            severity: Severity::High,
             language: "simulated".into(),
             line: 1,
             column: 1,
@@ -93,9 +98,8 @@ impl Checker for SimChecker {
         };
         let faults =
             if outcome == CheckOutcome::Fail { vec![fault; 1 + (chance / 8 % 3) as usize] } else { vec![] };
-        let lint =
-            CheckResult { outcome, message: "simulated".into(), faults, tools: vec![], duration_ms: 0 };
-        CheckReport { checks: [(CheckKind::Lint, lint)].into() }
+        let lint = CheckResult { faults, ..CheckResult::new(outcome, "simulated") };
+        CheckReport { checks: [(CheckKind::Lint, lint)].into(), sketch: Sketch::of([chance % 16]) }
     }
 }
 

@@ -32,7 +32,7 @@ impl LanguageModel for Model {
                 return Err(ModelError { kind, message, retry_after_ms: None });
             }
             (Model::Answers, JobKind::Critique) => {
-                r#"{"findings":[{"severity":"low","claim":"too short"}],"score":6,"summary":"fine"}"#.into()
+                r#"{"findings":[{"severity":"low","claim":"too short","evidence":"one line"}],"score":6,"summary":"fine"}"#.into()
             }
             (Model::Answers, _) => format!("an answer of {}", request.agent),
         };

@@ -116,6 +116,7 @@ pub(crate) fn attempt(
                     CheckKind::Policy => "fleet.check.policy",
                     CheckKind::Lint => "fleet.check.lint",
                     CheckKind::DryRun => "fleet.check.dry_run",
+                    CheckKind::Tests => "fleet.check.tests",
                 };
                 let outcome = match result.outcome {
                     CheckOutcome::Pass => "pass",

@@ -7,7 +7,7 @@ use fleet_deliberation::{
     Work, prompts,
 };
 use fleet_orchestrator::port::{
-    Lease, Message, ModelError, ModelRequest, ResponseFormat, Speaker, StoreError, Tick, Tokens,
+    CheckRequest, Lease, Message, ModelError, ModelRequest, ResponseFormat, Speaker, StoreError, Tick, Tokens,
 };
 use fleet_orchestrator::{generation, report};
 
@@ -50,7 +50,16 @@ pub(crate) async fn perform(
             Ok(Outcome::Text(call.model(prompt, heat, ResponseFormat::Text).await?))
         }
         Work::Check { text } => match find(parts, text).await?.as_ref().and_then(generation) {
-            Some(text) => Ok(Outcome::Checks(parts.checker.check(&text.text).await)),
+            Some(text) => {
+                let submission = state.submission();
+                let request = CheckRequest {
+                    proposal: &text.text,
+                    task: &submission.task,
+                    role: &submission.role,
+                    timeout_ms: assignment.window.until.ms_since(parts.clock.now()).max(1),
+                };
+                Ok(Outcome::Checks(parts.checker.check(request).await))
+            }
             None => Ok(missing(text, lease)),
         },
         Work::Critique { text, checks } => {

@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use fleet_checks::{INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};
-use fleet_deliberation::{CheckKind, CheckOutcome};
-use fleet_orchestrator::port::Checker;
+use fleet_deliberation::{CheckKind, CheckOutcome, Role, Task};
+use fleet_orchestrator::port::{CheckRequest, Checker};
 use proptest::prelude::*;
 
 use crate::lint;
@@ -51,7 +51,9 @@ fn a_proposal_that_is_too_long_is_not_read_and_not_passed() {
 async fn long_and_short_proposals_are_checked_alike() {
     for lines in [1, INLINE_BYTES_MAX] {
         let proposal = format!("```python\n{}y = (\n```", "x = 1\n".repeat(lines));
-        let report = Suite.check(&proposal).await;
+        let (task, role) = (Task::default(), Role::new("DEV").expect("a role"));
+        let request = CheckRequest { proposal: &proposal, task: &task, role: &role, timeout_ms: 60_000 };
+        let report = Suite.check(request).await;
         assert_eq!(report.checks[&CheckKind::Lint].faults, lint(&proposal).faults);
         assert_eq!(report.checks[&CheckKind::Lint].outcome, CheckOutcome::Fail);
     }

@@ -11,8 +11,8 @@ use std::sync::Arc;
 
 use fleet_deliberation::{
     AgentId, CheckKind, CheckOutcome, CheckSummary, Command, DeliberationId, Event, Failure, FailureKind,
-    JobId, JobKind, Member, Priority, Profile, Report, Role, Submission, Tally, Task, Timestamp, Usage,
-    decide, replay,
+    FindingCounts, JobId, JobKind, Member, Priority, Profile, Report, Role, Sketch, Submission, Tally, Task,
+    Timestamp, Usage, decide, replay,
 };
 
 pub const AT: Timestamp = Timestamp(1_000_000);
@@ -95,7 +95,17 @@ impl Council {
         }
     }
 
+    pub fn checked_with(&self, author: &str, round: u32, summary: CheckSummary, sketch: Sketch) -> Command {
+        let report = Report::Checks { summary, sketch };
+        Command::Take { job: self.job(author, round, JobKind::Check), report, at: AT }
+    }
+
     pub fn reviewed(&self, author: &str, round: u32, score: f64, findings: u32) -> Command {
+        let findings = FindingCounts { medium: findings, ..FindingCounts::default() };
+        self.reviewed_with(author, round, score, findings)
+    }
+
+    pub fn reviewed_with(&self, author: &str, round: u32, score: f64, findings: FindingCounts) -> Command {
         let report = Report::Review { score, findings, usage: Usage::default() };
         Command::Take { job: self.job(author, round, JobKind::Critique), report, at: AT }
     }
@@ -111,7 +121,9 @@ pub fn text() -> Report {
 }
 
 pub fn report(outcome: CheckOutcome, faults: u32) -> Report {
-    Report::Checks(CheckSummary([(CheckKind::Lint, Tally { outcome, faults })].into()))
+    let lint = Tally { faults, high: Some(faults), ..Tally::of(outcome) };
+    let summary = CheckSummary([(CheckKind::Lint, lint)].into());
+    Report::Checks { summary, sketch: Sketch::default() }
 }
 
 /// The events that opening and then `commands` lead to.

@@ -27,7 +27,10 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
     let about = if usage.estimated { "about " } else { "" };
     let tokens = usage.prompt_tokens + usage.completion_tokens;
     let seconds = completed.duration_ms as f64 / 1000.0;
-    let _ = writeln!(text, "\nWinner: {}: {}.", completed.winner_id, completed.why);
+    let _ = match completed.winner_id.as_str() {
+        "" => writeln!(text, "\nNo winner: {}. It follows, and should not be used as it is.", completed.why),
+        winner => writeln!(text, "\nWinner: {winner}: {}.", completed.why),
+    };
     let _ = write!(
         text,
         "{} of {} agents, {about}{tokens} tokens, {seconds:.1} s",

@@ -11,7 +11,7 @@ use crate::support::{Place, council};
 #[tokio::test]
 async fn a_server_on_a_usual_port_is_found_and_without_one_the_model_is_simulated() {
     let place = Place::new();
-    let asked = ["deliberate", "Add two numbers", "--rounds", "0", "--agents", "1"];
+    let asked = ["deliberate", "Add two numbers", "--rounds", "0", "--agents", "1", "--id", "sound"];
     let mut taken = false;
     for port in USUAL_PORTS {
         taken |= TcpStream::connect(("127.0.0.1", port)).await.is_ok();

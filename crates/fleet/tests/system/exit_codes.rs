@@ -31,6 +31,7 @@ fn the_documentation_names_every_code() {
         Exit::Unavailable,
         Exit::Conflict,
         Exit::Open,
+        Exit::NoneAcceptable,
         Exit::Left,
     ];
     let text = std::fs::read_to_string(root().join("docs/errors.md")).expect("docs/errors.md is there");

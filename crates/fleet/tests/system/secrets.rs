@@ -32,7 +32,8 @@ async fn a_run_says_nothing_of_them() {
     let place = Place::new();
     let run = place.fleet(&["deliberate", PROMPT, "--url", &model.url()]).env("FLEET_API_KEY", KEY);
     let ended = run.end().await;
-    assert_eq!(ended.code, 0, "the key reached the server: {}", ended.stderr);
+    // No code of these answers parses.
+    assert_eq!(ended.code, 11, "the key reached the server: {}", ended.stderr);
     assert!(ended.stdout.contains(ANSWER));
     assert!(!ended.stdout.contains(KEY));
     silent("standard error", &ended.stderr);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fleet_deliberation::{
     Answer, CheckKind, CheckOutcome, CheckReport, CheckResult, Failure, FailureKind, Fault, Finding,
-    Generation, JobId, JobKind, Outcome, Review, Severity, Usage,
+    Generation, JobId, JobKind, Outcome, Review, Run, Severity, Sketch, TestOutcome, Usage,
 };
 use tokio::task::JoinSet;
 
@@ -133,6 +133,8 @@ pub async fn every_kind_of_answer_is_given_back_as_it_was(answers: Arc<dyn Answe
     };
     let review = Review { score: 1.0 / 3.0, findings: vec![finding], summary: "No.".into() };
     let fault = Fault {
+        rule: "syntax".into(),
+        severity: Severity::Medium,
         language: "python".into(),
         line: 3,
         column: 14,
@@ -145,11 +147,20 @@ pub async fn every_kind_of_answer_is_given_back_as_it_was(answers: Arc<dyn Answe
         faults: vec![fault],
         tools: vec!["tree-sitter-python 0.25".into()],
         duration_ms: 2,
+        run: Some(Run {
+            exit_code: Some(1),
+            output: "\u{0}\u{fffd}".into(),
+            sandbox: "bubblewrap 0.8.0".into(),
+        }),
+        tests: vec![TestOutcome { name: "sorts".into(), passed: false }],
     };
     let outcomes = [
         Outcome::Text(generation.clone()),
         Outcome::Review { review, generation },
-        Outcome::Checks(CheckReport { checks: BTreeMap::from([(CheckKind::Lint, lint)]) }),
+        Outcome::Checks(CheckReport {
+            checks: BTreeMap::from([(CheckKind::Lint, lint)]),
+            sketch: Sketch::of([1, 2, 3]),
+        }),
         Outcome::Failed(Failure::new(FailureKind::WorkerLost, "died", 3)),
     ];
     let given: Vec<Answer> = outcomes

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{
-    CheckKind, CheckOutcome, CheckReport, Deliberation, Fault, Phase, Status, Timestamp,
+    CheckKind, CheckOutcome, CheckReport, Deliberation, Fault, Phase, Severity, Status, Timestamp,
 };
 use fleet_orchestrator::{Accepted, ResultView, View, announcement};
 
@@ -166,22 +166,47 @@ pub(super) fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
         violations,
         message: result.message.clone(),
     });
-    let lint = ran(CheckKind::Lint).map(|(_, passed, errors)| wire::LintResult {
-        passed,
-        error_count: i32::try_from(errors.len()).unwrap_or(i32::MAX),
-        warning_count: 0,
-        errors,
+    let lint = ran(CheckKind::Lint).map(|(result, passed, errors)| {
+        let warnings = result.faults.iter().filter(|fault| fault.severity < Severity::High).count();
+        wire::LintResult {
+            passed,
+            error_count: whole(errors.len() - warnings),
+            warning_count: whole(warnings),
+            errors,
+        }
     });
     let dryrun = ran(CheckKind::DryRun).map(|(result, passed, output)| wire::DryRunResult {
         passed,
-        output: output.join("\n"),
-        exit_code: i32::from(!passed),
+        output: result.run.as_ref().map_or_else(|| output.join("\n"), |run| run.output.clone()),
+        exit_code: result.run.as_ref().and_then(|run| run.exit_code).unwrap_or(i32::from(!passed)),
         message: result.message.clone(),
     });
+    let tests = given_tests(report);
     let all_passed = policy.as_ref().is_some_and(|check| check.passed)
         && lint.as_ref().is_some_and(|check| check.passed)
-        && dryrun.as_ref().is_some_and(|check| check.passed);
-    wire::CheckSuite { policy, lint, dryrun, additional_checks: Vec::new(), all_passed }
+        && dryrun.as_ref().is_some_and(|check| check.passed)
+        && tests.as_ref().is_none_or(|check| check.passed);
+    wire::CheckSuite { policy, lint, dryrun, additional_checks: tests.into_iter().collect(), all_passed }
+}
+
+/// The tests given with a task, where there were any.
+fn given_tests(report: Option<&CheckReport>) -> Option<wire::CheckResult> {
+    let result = report?.checks.get(&CheckKind::Tests)?;
+    let passed = result.tests.iter().filter(|test| test.passed).count();
+    let share = if result.tests.is_empty() { 0.0 } else { passed as f64 / result.tests.len() as f64 };
+    let word = |passed| if passed { "passed" } else { "failed" };
+    let details = result.tests.iter().map(|test| (test.name.clone(), word(test.passed).to_owned()));
+    Some(wire::CheckResult {
+        check_type: CheckKind::Tests.as_str().into(),
+        passed: result.outcome == CheckOutcome::Pass,
+        score: share,
+        message: result.message.clone(),
+        details: details.collect(),
+    })
+}
+
+fn whole(n: usize) -> i32 {
+    i32::try_from(n).unwrap_or(i32::MAX)
 }
 
 pub(crate) fn signed(n: u64) -> i64 {

@@ -1,0 +1,129 @@
+//! The rule: what each proposal has for it and against it, and which order follows.
+
+use std::cmp::{Ordering, Reverse};
+
+use super::{Merit, Peers, RULE, Ranked, Verdict, words};
+use crate::{AgentId, CheckKind, CheckOutcome, CheckSummary, Deliberation, Lane, Sketch, Standing};
+
+/// By how much a finding about the version in force weighs more than one about a version that was replaced.
+const IN_FORCE: u32 = 4;
+
+/// A proposal that takes part.
+struct Entrant<'a> {
+    lane: &'a Lane,
+    version: u32,
+    sketch: &'a Sketch,
+    standing: Standing,
+    merit: Merit,
+    peers: Option<Peers>,
+}
+
+/// The verdict over the proposals as they stand. Every lane with a version takes part.
+pub(crate) fn of(state: &Deliberation) -> Verdict {
+    let mut entrants: Vec<Entrant<'_>> = state.lanes.iter().filter_map(entrant).collect();
+    let means: Vec<f64> = entrants.iter().filter_map(|entrant| Some(entrant.peers?.mean)).collect();
+    let neutral = mean(&means).unwrap_or(0.0);
+    // The sort is stable, so that the order of the seats breaks what ties are left.
+    entrants.sort_by(|a, b| order(b, a, neutral));
+
+    let nothing = means.is_empty() && entrants.iter().all(|entrant| entrant.standing == Standing::Unchecked);
+    let tested = entrants.iter().any(|entrant| entrant.merit.tests > 0);
+    let mut ranking: Vec<Ranked> = Vec::with_capacity(entrants.len());
+    for (rank, entrant) in (1..).zip(&entrants) {
+        let score = if nothing { 0.0 } else { score(entrant, tested, neutral) };
+        let before = ranking.last().map_or(1.0, |before: &Ranked| before.score);
+        let like = like(&entrants[..ranking.len()], entrant);
+        let mut ranked = Ranked {
+            author: entrant.lane.author.clone(),
+            version: entrant.version,
+            rank,
+            score: score.min(before),
+            standing: entrant.standing,
+            peers: entrant.peers,
+            merit: Some(entrant.merit.clone()),
+            like,
+            basis: String::new(),
+        };
+        ranked.basis = words::basis(&ranked, !means.is_empty(), tested);
+        ranking.push(ranked);
+    }
+    let why = words::why(&ranking);
+    Verdict { rule: RULE, ranking, why }
+}
+
+fn entrant(lane: &Lane) -> Option<Entrant<'_>> {
+    let current = lane.current()?;
+    let none = CheckSummary::default();
+    let checks = current.checks.as_ref().unwrap_or(&none);
+    let merit = merit(lane, current.round, checks);
+    let (version, sketch) = (current.round, &current.sketch);
+    Some(Entrant { lane, version, sketch, standing: checks.standing(), merit, peers: peers(lane) })
+}
+
+fn merit(lane: &Lane, version: u32, checks: &CheckSummary) -> Merit {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let came_out = |outcome| count(checks.0.values().filter(|tally| tally.outcome == outcome).count());
+    let hard_failures: Vec<CheckKind> = checks.hard_failures().collect();
+    let tests = checks.0.get(&CheckKind::Tests);
+    let reviewed = lane.scores.last().map(|score| score.version);
+    let reviews = lane.scores.iter().filter(|score| Some(score.version) == reviewed);
+    let times = if reviewed == Some(version) { IN_FORCE } else { 1 };
+    let weights = reviews.map(|score| score.findings.weight().saturating_mul(times));
+    Merit {
+        tests: tests.map_or(0, |tally| tally.tests),
+        tests_passed: tests.map_or(0, |tally| tally.tests_passed),
+        findings_weight: weights.fold(0, u32::saturating_add),
+        soft_failures: came_out(CheckOutcome::Fail).saturating_sub(count(hard_failures.len())),
+        passes: came_out(CheckOutcome::Pass),
+        hard_failures,
+    }
+}
+
+/// Which of two proposals is better; equal only where nothing but their seats tells them apart.
+fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
+    let share = |entrant: &Entrant<'_>| tests_passed(&entrant.merit).unwrap_or(0.0);
+    let checks = |entrant: &Entrant<'_>| {
+        let Merit { findings_weight, soft_failures, passes, .. } = entrant.merit;
+        (Reverse(findings_weight), Reverse(soft_failures), passes)
+    };
+    let opinion = |entrant: &Entrant<'_>| entrant.peers.map_or(neutral, |peers| peers.mean);
+    a.standing
+        .cmp(&b.standing)
+        .then(share(a).total_cmp(&share(b)))
+        .then(checks(a).cmp(&checks(b)))
+        .then(opinion(a).total_cmp(&opinion(b)))
+}
+
+fn score(entrant: &Entrant<'_>, tested: bool, neutral: f64) -> f64 {
+    let Merit { findings_weight, soft_failures, .. } = entrant.merit;
+    let tests = if tested { tests_passed(&entrant.merit).unwrap_or(0.0) } else { 1.0 };
+    let findings = 1.0 / (1.0 + f64::from(findings_weight) / 16.0);
+    let checks = 1.0 / (1.0 + f64::from(soft_failures));
+    let peers = entrant.peers.map_or(neutral, |peers| peers.mean);
+    (f64::from(entrant.standing as u8) + 0.5 * tests + 0.35 * findings + 0.1 * checks + 0.05 * peers) / 3.0
+}
+
+fn tests_passed(merit: &Merit) -> Option<f64> {
+    (merit.tests > 0).then(|| f64::from(merit.tests_passed) / f64::from(merit.tests))
+}
+
+/// The best of those `before` a proposal that it is nearly the same as.
+fn like(before: &[Entrant<'_>], entrant: &Entrant<'_>) -> Option<AgentId> {
+    let like = before.iter().find(|other| other.sketch.is_near(entrant.sketch))?;
+    Some(like.lane.author.clone())
+}
+
+/// The mean score of the latest version that peers scored.
+fn peers(lane: &Lane) -> Option<Peers> {
+    let version = lane.scores.last()?.version;
+    let scores: Vec<f64> =
+        lane.scores.iter().filter(|score| score.version == version).map(|score| score.score).collect();
+    Some(Peers { mean: mean(&scores)?, scores: u32::try_from(scores.len()).unwrap_or(u32::MAX), version })
+}
+
+fn mean(values: &[f64]) -> Option<f64> {
+    if values.is_empty() {
+        return None;
+    }
+    Some(values.iter().sum::<f64>() / values.len() as f64)
+}

@@ -1,0 +1,107 @@
+//! A verdict's reasons, in words.
+
+use super::{Merit, Peers, Ranked};
+use crate::{CheckKind, Standing};
+
+/// What a rank rests on. `reviewed` and `tested` say whether anyone was.
+pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool) -> String {
+    let none = Merit::default();
+    let merit = ranked.merit.as_ref().unwrap_or(&none);
+    let version = ranked.version;
+    let mut parts = Vec::new();
+    match ranked.standing {
+        Standing::Passed if merit.soft_failures == 0 => parts.push(format!("checks passed (v{version})")),
+        Standing::Passed => parts.push(format!(
+            "{} of {} checks passed (v{version})",
+            merit.passes,
+            merit.passes + merit.soft_failures
+        )),
+        Standing::Failed => parts.push(format!("{} failed (v{version})", names(&merit.hard_failures))),
+        Standing::Unchecked if merit.soft_failures > 0 => parts.push(format!("checks failed (v{version})")),
+        Standing::Unchecked => {}
+    }
+    match (merit.tests, tested) {
+        (0, true) => parts.push("no test could be run".to_owned()),
+        (0, false) => {}
+        (tests, _) => parts.push(format!("{} of {tests} tests passed", merit.tests_passed)),
+    }
+    if merit.findings_weight > 0 {
+        parts.push(format!("findings weigh {}", merit.findings_weight));
+    }
+    match ranked.peers {
+        Some(Peers { scores: 1, version, .. }) => parts.push(format!("1 peer score (v{version})")),
+        Some(Peers { scores, version, .. }) => {
+            parts.push(format!("mean of {scores} peer scores (v{version})"))
+        }
+        None if reviewed => parts.push("no peer score, placed at the others' mean".to_owned()),
+        None => {}
+    }
+    if let Some(other) = &ranked.like {
+        parts.push(format!("nearly the same as {other}"));
+    }
+    if parts.is_empty() { "none".into() } else { parts.join(" + ") }
+}
+
+/// Why the first of a ranking won, or why nobody did.
+pub(super) fn why(ranking: &[Ranked]) -> String {
+    let Some(first) = ranking.first() else { return "there is no proposal".into() };
+    let fate = fate(first);
+    if first.standing == Standing::Failed {
+        return match ranking.len() {
+            1 => format!("no proposal is acceptable: the only one, of {}, {fate}", first.author),
+            n => format!(
+                "no proposal is acceptable: each of the {n} failed a check that decides; the best effort, of {}, \
+                 {fate}",
+                first.author
+            ),
+        };
+    }
+    let Some(second) = ranking.get(1) else { return format!("it is the only proposal, and it {fate}") };
+    let next = &second.author;
+    if first.standing != second.standing {
+        return format!("it {fate}; the next, {next}, {}", self::fate(second));
+    }
+    let (Some(won), Some(lost)) = (&first.merit, &second.merit) else { return format!("it {fate}") };
+    let tests = |merit: &Merit| match merit.tests {
+        0 => "none".to_owned(),
+        tests => format!("{} of {tests}", merit.tests_passed),
+    };
+    if tests(won) != tests(lost) {
+        return format!("it passed {} tests, and the next, {next}, {}", tests(won), tests(lost));
+    }
+    let both = format!("it {fate}, as did the next, {next}");
+    if won.findings_weight != lost.findings_weight {
+        return format!(
+            "{both}; what peers found with evidence weighs {} here and {} there",
+            won.findings_weight, lost.findings_weight
+        );
+    }
+    if (won.soft_failures, won.passes) != (lost.soft_failures, lost.passes) {
+        let checks = |merit: &Merit| format!("{} passed and {} failed", merit.passes, merit.soft_failures);
+        return format!("{both}; of its checks {}, of the next's {}", checks(won), checks(lost));
+    }
+    if first.peers.map(|peers| peers.mean) != second.peers.map(|peers| peers.mean) {
+        let score =
+            |ranked: &Ranked| ranked.peers.map_or("no score".into(), |peers| format!("{:.2}", peers.mean));
+        return format!("{both}; peers gave it {} and {next} {}", score(first), score(second));
+    }
+    format!("it {fate} and ties with {next}; the earlier seat decides")
+}
+
+fn fate(ranked: &Ranked) -> String {
+    match (ranked.standing, &ranked.merit) {
+        (Standing::Passed, Some(merit)) if merit.soft_failures > 0 => {
+            "passed the checks that decide".to_owned()
+        }
+        (Standing::Passed, _) => "passed its checks".to_owned(),
+        (Standing::Unchecked, _) => "went unchecked".to_owned(),
+        (Standing::Failed, Some(merit)) if !merit.hard_failures.is_empty() => {
+            format!("failed {}", names(&merit.hard_failures))
+        }
+        (Standing::Failed, _) => "failed its checks".to_owned(),
+    }
+}
+
+fn names(kinds: &[CheckKind]) -> String {
+    kinds.iter().map(|kind| kind.as_str()).collect::<Vec<_>>().join(" and ")
+}
