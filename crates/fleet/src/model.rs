@@ -129,6 +129,12 @@ pub(crate) async fn servers(loaded: &Loaded, world: World) -> anyhow::Result<Mod
     Models::new(settings, world.clock, world.entropy, world.observer).map_err(refused)
 }
 
+/// Models that know no server but those that agents are registered with: to look at these.
+pub(crate) fn endpoints_only(loaded: &Loaded) -> anyhow::Result<Models> {
+    let World { clock, entropy, observer } = World::new();
+    Models::new(settings(&loaded.config, BTreeMap::new()), clock, entropy, observer).map_err(refused)
+}
+
 /// `[model]` and the further profiles, by name.
 pub(crate) fn profiles_of(config: &Config) -> impl Iterator<Item = (&str, &Model)> {
     let further = config.profiles.iter().map(|(name, model)| (name.as_str(), model));

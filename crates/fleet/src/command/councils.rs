@@ -39,14 +39,14 @@ struct AgentRow {
 
 /// Has the server do it, or, where nobody serves, takes the state for a moment and does it here.
 macro_rules! change {
-    ($loaded:expr, $server:expr, $call:ident, $here:ident, $request:expr) => {
+    ($loaded:expr, $server:expr, $call:ident, $here:ident, $request:expr $(, $with:expr)?) => {
         match doer($loaded, $server).await? {
             Doer::Server(remote) => {
                 let done = remote.calls().$call($request).await;
                 done.map_err(|status| in_flags(status.into()))?.into_inner()
             }
             Doer::Here(embedded, coordinator) => {
-                let done = councils::$here(coordinator.councils(), $request).await;
+                let done = councils::$here(coordinator.councils(), $request $(, $with)?).await;
                 embedded.close().await;
                 done.map_err(|status| in_flags_here(status))?
             }
@@ -73,7 +73,8 @@ pub(super) async fn run(loaded: &Loaded, asked: Councils) -> anyhow::Result<Exit
         }
         Some(CouncilsCommand::Register(asked)) => {
             let request = register(asked)?;
-            say(change!(loaded, server, register_agent, register, request).message);
+            let models = model::endpoints_only(loaded)?;
+            say(change!(loaded, server, register_agent, register, request, &models).message);
             Ok(Exit::Done)
         }
         Some(CouncilsCommand::Unregister { role, agent }) => {

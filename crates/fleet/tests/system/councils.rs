@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use fleet_api::v1::{self as wire, DeliberateRequest};
+use fleet_scripted::Reply;
 use serde_json::Value;
 use tonic::Code;
 
@@ -276,6 +277,47 @@ async fn the_command_changes_councils_with_a_server_and_without_one() {
     );
     let unknown = place.run(&["councils", "list", "NONE"]).await;
     assert_eq!(unknown.code, 6, "{}", unknown.stderr);
+}
+
+#[tokio::test]
+async fn an_agent_whose_own_server_is_away_is_registered_with_a_warning_and_is_offline_until_it_answers() {
+    let (model, own) = (answers(0).await, answers(0).await);
+    let place = Place::new();
+    let config = place.file("fleet.toml", "");
+    let register = |agent: &'static str, url: String| {
+        let flags = ["--config", &config, "councils", "register", "DEV", agent];
+        place.fleet(&flags).also(&["--endpoint", &url, "--model", "scripted"]).end()
+    };
+    let away = "http://127.0.0.1:9";
+    // Without a server it is looked at from here.
+    let said = register("first", away.into()).await;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("warning: the agent is offline") && said.stderr.contains(away), "{said:?}");
+
+    let server = place.serve(&["--url", &model.url()]).await;
+    let client = server.client().await;
+    let stands = async |agent: &str| {
+        let council = listed(&client, "DEV").await.unwrap().remove(0);
+        council.agents.into_iter().find(|info| info.agent_id == agent).unwrap().status
+    };
+    // It is looked at from the start, before anybody has called it.
+    eventually("it was looked at", || async { (stands("first").await == "offline").then_some(()) }).await;
+    own.set_health(Reply::error(503, "unavailable", "down for today"));
+    let said = register("second", own.url()).await;
+    assert!(said.stderr.contains("warning: the agent is offline until it answers"), "{}", said.stderr);
+    assert!(said.stderr.contains("/health says 503"), "{}", said.stderr);
+    assert_eq!(stands("second").await, "offline", "at once, without a call");
+    own.set_health(Reply::raw(200, "text/plain", ""));
+    let said = register("third", own.url()).await;
+    assert!(said.code == 0 && !said.stderr.contains("warning"), "{}", said.stderr);
+    assert_eq!((stands("second").await.as_str(), stands("third").await.as_str()), ("ready", "ready"));
+    own.set_models(&["another"]);
+    let said = register("fourth", own.url()).await;
+    assert!(
+        said.stderr.contains("warning") && said.stderr.contains("does not list the model scripted"),
+        "{said:?}"
+    );
+    assert_eq!(stands("fourth").await, "ready", "servers know names that they do not list");
 }
 
 #[tokio::test]
