@@ -120,7 +120,7 @@ pub struct Deliberate {
     pub role: String,
     /// How many agents work on it, 1 to 64; more than the council has adds temporary ones
     /// [default: the whole council]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N")]
     pub agents: Option<u32>,
     /// Rounds of review and revision, 0 to 10 [default: 1]
     #[arg(long, value_name = "N")]
@@ -134,8 +134,8 @@ pub struct Deliberate {
     /// Further context for the agents; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub metadata: Vec<(String, String)>,
-    /// The longest it may take [default: 300]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    /// The longest it may take, 1 to 86400 seconds [default: 300]
+    #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
     /// Who goes first where not all can be served at once [default: normal]
     #[arg(long, value_enum, value_name = "PRIORITY")]
