@@ -61,7 +61,10 @@ pub enum Command {
     Cancel(Cancel),
     /// List the deliberations submitted last, newest first
     ///
-    /// LEFT is one that has not ended and that no process works on; `fleet resume ID` goes on with it.
+    /// STATUS says how each stands. LEFT is one that has not ended and that no process works on: `fleet resume
+    /// ID` goes on with it, and so does the next `fleet serve`, until its deadline. CANCELLED is one that
+    /// somebody ended before there was a verdict; for programs (--json, gRPC) it is FAILED with the error_type
+    /// `cancelled`. PENDING, IN_PROGRESS, COMPLETED, FAILED and TIMEOUT are as --status says.
     List(List),
     /// Show how a running server does: health, totals, percentiles, councils
     Status(ShowStatus),
@@ -257,7 +260,7 @@ pub struct List {
     /// The most to list, 1 to 1000
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
-    /// Only those that stand so; cancelled ones have failed, and what is LEFT is pending or in progress
+    /// Only those that stand so
     #[arg(long, value_enum, value_name = "STATUS")]
     pub status: Option<ListedStatus>,
     /// Only those of this role
@@ -282,8 +285,12 @@ pub enum ListedStatus {
     Completed,
     /// There is none, because too few agents answered or it was cancelled.
     Failed,
+    /// There is none, because it was cancelled; these have failed as well.
+    Cancelled,
     /// There is none, because the time ran out.
     Timeout,
+    /// It has not ended, and no process works on it; these are pending or in progress as well.
+    Left,
 }
 
 /// `fleet councils`.

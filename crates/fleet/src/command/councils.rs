@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fleet_api::v1 as wire;
 use fleet_deliberation::{Agent, Council};
 use fleet_embedded::SystemClock;
-use fleet_orchestrator::{Coordinator, HandleError};
+use fleet_orchestrator::{AtWork, Coordinator, HandleError};
 use fleet_server::councils;
 use serde::Serialize;
 
@@ -126,7 +126,11 @@ async fn list(loaded: &Loaded, server: Option<&str>, asked: &ListCouncils) -> an
         }
         Ok(Source::Files(coordinator)) => {
             // Nobody works here, so nobody knows which servers answer: fleet doctor asks them.
-            let at_work = coordinator.at_work().await?;
+            let at_work = match state::at_work(loaded) {
+                true => coordinator.at_work().await?,
+                // What was left keeps nobody busy.
+                false => AtWork::default(),
+            };
             let listed = councils::list(coordinator.councils(), &at_work, &|_| true, &request);
             let listed = listed.map_err(|status| crate::exit::refused(&status))?;
             listed.councils.into_iter().map(Row::of).collect()

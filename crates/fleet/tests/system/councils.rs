@@ -339,9 +339,15 @@ async fn a_list_names_only_what_is_asked_for() {
     assert_eq!(ids(&[]).await, ["c", "b", "a"]);
     assert_eq!(ids(&["--role", "dev"]).await, ["c", "a"]);
     assert_eq!(ids(&["--status", "failed"]).await, ["a"]);
+    assert_eq!(ids(&["--status", "cancelled"]).await, ["a"]);
+    assert_eq!(ids(&["--status", "cancelled", "--role", "QA"]).await, [""; 0]);
+    assert_eq!(ids(&["--status", "left"]).await, [""; 0], "a server works on them");
     assert_eq!(ids(&["--status", "pending", "--role", "QA"]).await, ["b"]);
     assert_eq!(ids(&["--status", "pending", "--limit", "1"]).await, ["c"]);
-    assert!(place.run(&["list"]).await.stdout.contains("CANCELLED"));
+    let table = place.run(&["list"]).await.stdout;
+    assert!(table.contains("CANCELLED"));
+    let submitted = table.lines().nth(1).unwrap().split_whitespace().nth(3).unwrap();
+    assert!(submitted.len() == 20 && submitted.ends_with('Z'), "with its zone: {table}");
     let_go.store(true, std::sync::atomic::Ordering::SeqCst);
     drop(server);
     // Without a server the files say the same.

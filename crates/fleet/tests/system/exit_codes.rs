@@ -233,4 +233,10 @@ async fn a_result_that_is_not_there_yet_ends_with_10() {
     ends(&place, &["watch", &id], 10, &["nobody works on deliberation", &format!("fleet resume {id}")]).await;
     let listed = place.run(&["list"]).await;
     assert!(listed.stdout.contains(" LEFT "), "{}", listed.stdout);
+    let left = place.run(&["list", "--status", "left"]).await;
+    assert_eq!((left.code, left.stdout), (0, listed.stdout));
+    assert_eq!(place.run(&["list", "--status", "left", "--role", "QA"]).await.stdout, "");
+    let councils = place.run(&["councils", "list", "DEV"]).await;
+    assert!(!councils.stdout.contains("busy") && !councils.stdout.contains("active"), "{}", councils.stdout);
+    assert!(councils.stdout.contains("ready"), "what was left keeps nobody busy: {}", councils.stdout);
 }
