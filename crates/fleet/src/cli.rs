@@ -54,8 +54,10 @@ pub enum Command {
     Result(ById),
     /// Follow a deliberation until it ends, then print its result
     ///
-    /// It goes on when the server is started anew. With --events every step is a line of JSON on standard
-    /// output, for programs: `sequence` numbers the steps from 1 without gaps, and --after goes on behind one.
+    /// Its steps go to standard error: live on a terminal, a plain line each elsewhere (none with --json). It
+    /// goes on when the server is started anew. With --events every step is a line of JSON on standard output,
+    /// for programs: `sequence` numbers the steps from 1 without gaps, `at_ms` says when each was recorded, and
+    /// --after goes on behind one.
     Watch(Watch),
     /// End a deliberation without a verdict
     Cancel(Cancel),
