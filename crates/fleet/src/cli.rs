@@ -9,6 +9,9 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use crate::config::Flag;
 pub(crate) use flags::in_flags;
 
+/// Under which heading the help of every command has the flags that all of them take.
+const EVERYWHERE: &str = "Options of every command";
+
 /// A council of language models that proposes, reviews, checks and decides.
 ///
 /// Give it a task; several agents propose in parallel, review each other, revise, every proposal is
@@ -18,16 +21,16 @@ pub(crate) use flags::in_flags;
 #[command(name = "fleet", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// A configuration file instead of the user's own; `fleet config` shows what is in effect
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
     /// Where histories and answers are kept [default: fleet in the XDG state directory]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub state: Option<String>,
     /// Say nothing on standard error but what went wrong
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub quiet: bool,
     /// No colors, also on a terminal; NO_COLOR in the environment says the same
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub no_color: bool,
     /// What is to be done.
     #[command(subcommand)]
@@ -120,7 +123,8 @@ pub struct Deliberate {
     /// Read the task from a file
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The council's role: DEV, QA, ARCHITECT, DEVOPS, DATA, or one of the configuration
+    /// The council's role: DEV, QA, ARCHITECT, DEVOPS, DATA, or another that has a council, by the
+    /// configuration or by `fleet councils create`
     #[arg(long, default_value = "DEV")]
     pub role: String,
     /// How many agents work on it, 1 to 64; more than the council has adds temporary ones
