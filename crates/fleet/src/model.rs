@@ -44,6 +44,8 @@ pub(crate) struct Chosen {
     pub(crate) profiles: Vec<Profile>,
     /// What they are, for people, a line a profile.
     pub(crate) label: String,
+    /// The same, each with the name of its profile.
+    pub(crate) named: Vec<String>,
 }
 
 /// Where a profile leads to.
@@ -97,11 +99,12 @@ pub(crate) async fn choose(loaded: &Loaded, world: World, purpose: For<'_>) -> a
         })
         .collect::<Vec<_>>()
         .join("\n");
+    let labels = ways.iter().map(|(name, Way { label, .. })| format!("profile {name}: {label}")).collect();
     let names: BTreeMap<&str, String> = ways.iter().map(|(name, way)| (*name, way.name.clone())).collect();
     let settings = settings(config, ways);
     let models = Models::new(settings, world.clock, world.entropy, world.observer)
         .map_err(|bad| refused(loaded, bad))?;
-    Ok(Chosen { models: Arc::new(models), profiles: named(config, &names), label })
+    Ok(Chosen { models: Arc::new(models), profiles: named(config, &names), label, named: labels })
 }
 
 /// The profiles of the configuration, with the names of models as far as it says them.

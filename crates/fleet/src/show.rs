@@ -77,7 +77,11 @@ fn tell(level: &str, text: impl std::fmt::Display) {
     let line = match AS_JSON.load(Ordering::Relaxed) {
         true => {
             let timestamp = fleet_orchestrator::rfc3339(fleet_embedded::SystemClock.now());
-            serde_json::json!({"timestamp": timestamp, "level": level, "message": text}).to_string()
+            // Whoever reads a log looks for lines, in messages as well.
+            let facts = text.lines().map(|fact| {
+                serde_json::json!({"timestamp": timestamp, "level": level, "message": fact}).to_string()
+            });
+            facts.collect::<Vec<_>>().join("\n")
         }
         false => text,
     };

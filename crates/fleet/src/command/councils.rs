@@ -14,7 +14,7 @@ use crate::cli::{
     AgentType, Councils, CouncilsCommand, CreateCouncil, ListCouncils, RegisterAgent, in_flags,
 };
 use crate::config::Loaded;
-use crate::remote::Remote;
+use crate::remote::{AGAIN, Remote};
 use crate::show::{print, say};
 use crate::state::{self, Source, source};
 use crate::{Exit, Problem, model, running};
@@ -37,13 +37,16 @@ struct AgentRow {
     endpoint: Option<String>,
 }
 
+/// What is to be done when it is not known whether a council was changed.
+const CHANGED: &str = "see with `fleet councils` whether it was done once it is back";
+
 /// Has the server do it, or, where nobody serves, takes the state for a moment and does it here.
 macro_rules! change {
     ($loaded:expr, $server:expr, $call:ident, $here:ident, $request:expr $(, $with:expr)?) => {
         match doer($loaded, $server).await? {
             Doer::Server(remote) => {
                 let done = remote.calls().$call($request).await;
-                done.map_err(|status| in_flags(status.into()))?.into_inner()
+                done.map_err(|status| in_flags(remote.failed(status, CHANGED)))?.into_inner()
             }
             Doer::Here(embedded, coordinator) => {
                 let done = councils::$here(coordinator.councils(), $request $(, $with)?).await;
@@ -121,7 +124,8 @@ async fn list(loaded: &Loaded, server: Option<&str>, asked: &ListCouncils) -> an
     };
     let rows: Vec<Row> = match source(loaded, server).await {
         Ok(Source::Server(remote)) => {
-            let listed = remote.calls().list_councils(request).await?.into_inner();
+            let listed = remote.calls().list_councils(request).await;
+            let listed = listed.map_err(|status| remote.failed(status, AGAIN))?.into_inner();
             listed.councils.into_iter().map(Row::of).collect()
         }
         Ok(Source::Files(coordinator)) => {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::support::{HELD, Place, answers, council, held, refuses, root, until};
 use fleet::Exit;
 use fleet_scripted::{Call, Reply, Scripted};
@@ -239,4 +241,50 @@ async fn a_result_that_is_not_there_yet_ends_with_10() {
     let councils = place.run(&["councils", "list", "DEV"]).await;
     assert!(!councils.stdout.contains("busy") && !councils.stdout.contains("active"), "{}", councils.stdout);
     assert!(councils.stdout.contains("ready"), "what was left keeps nobody busy: {}", councils.stdout);
+}
+
+#[tokio::test]
+async fn a_server_that_is_lost_during_a_call_is_told_in_our_own_words() {
+    let place = Place::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // It takes the call, says what is no HTTP/2 or nothing, and is gone.
+    let gone = tokio::spawn(async move {
+        let mut nth = 0;
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            stream.read(&mut [0; 1024]).await.ok();
+            if nth % 2 == 0 {
+                stream.write_all(&[b'x'; 256]).await.ok();
+            }
+            nth += 1;
+        }
+    });
+    let watch = format!("fleet watch mine --server {address}");
+    let list = format!("fleet list --server {address}");
+    for (command, says) in [
+        (&["list"][..], "ask again"),
+        (&["status"], "ask again"),
+        (&["result", "mine"], "ask again"),
+        (&["cancel", "mine"], &watch),
+        (&["councils"], "ask again"),
+        (&["councils", "delete", "QA"], "fleet councils"),
+        (&["deliberate", TASK, "--id", "mine"], &watch),
+        (&["deliberate", TASK], &list),
+    ] {
+        for _ in 0..2 {
+            let lost = place.fleet(command).also(&["--server", &address]).end().await;
+            assert_eq!(lost.code, 8, "{command:?}: {}", lost.stderr);
+            let begins = format!("fleet: the connection to the server at {address} was lost; ");
+            assert!(
+                lost.stderr.starts_with(&begins) && lost.stderr.contains(says),
+                "{command:?}: {}",
+                lost.stderr
+            );
+            for theirs in ["h2", "protocol", "transport", "hyper"] {
+                assert!(!lost.stderr.contains(theirs), "{command:?}: {}", lost.stderr);
+            }
+        }
+    }
+    gone.abort();
 }
