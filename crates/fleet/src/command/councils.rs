@@ -34,6 +34,8 @@ struct AgentRow {
     agent_id: String,
     status: String,
     model_profile: String,
+    /// Its own, or that of its profile; empty is the first that its server lists.
+    model: String,
     endpoint: Option<String>,
 }
 
@@ -166,6 +168,7 @@ fn configured(loaded: &Loaded, role: &Option<String>) -> anyhow::Result<Vec<Row>
                 agent_id: agent.id.to_string(),
                 status: "ready".into(),
                 model_profile: council.settings.profile.clone(),
+                model: profile.map(|profile| profile.model.clone()).unwrap_or_default(),
                 endpoint: None,
             };
             Row {
@@ -241,6 +244,7 @@ impl Row {
             agent_id: agent.agent_id,
             status: agent.status,
             model_profile: agent.capabilities.unwrap_or_default().model_profile,
+            model: agent.model,
             endpoint: Some(agent.endpoint).filter(|endpoint| !endpoint.is_empty()),
         };
         // On the wire a council is idle, active or busy; here it matters more that nobody can work.
@@ -271,11 +275,11 @@ fn text(rows: &[Row], with_agents: bool) -> String {
         );
         let names = agents.iter().map(|agent| agent.agent_id.chars().count()).max().unwrap_or(0);
         for agent in agents.iter().filter(|_| with_agents) {
-            let AgentRow { agent_id, status, model_profile: own, endpoint } = agent;
+            let AgentRow { agent_id, status, model_profile: own, model, endpoint } = agent;
+            let profile = if own == model_profile { String::new() } else { format!("  profile {own}") };
             let speaks = match endpoint {
-                Some(endpoint) => format!("  at {endpoint}"),
-                None if own != model_profile => format!("  profile {own}"),
-                None => String::new(),
+                Some(endpoint) => format!("  model {model} at {endpoint}{profile}"),
+                None => profile,
             };
             text += &format!("  {agent_id:names$}  {status:7}{speaks}\n");
         }

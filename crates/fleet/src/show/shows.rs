@@ -7,7 +7,10 @@ use fleet_deliberation::Timestamp;
 use fleet_orchestrator::rfc3339;
 
 use super::steps::Steps;
-use super::{line, print_line, say};
+use super::{line, print_line, say, shortened};
+
+/// The most characters of a step in a plain line; `--events` has all of them.
+const STEP_CHARS_MAX: usize = 160;
 
 /// Where updates go.
 pub(crate) enum Shows {
@@ -69,6 +72,5 @@ impl Shows {
 fn plain(update: &wire::DeliberationUpdate) -> String {
     let wire::DeliberationUpdate { at_ms, progress_percent, current_step, .. } = update;
     let at = rfc3339(Timestamp(u64::try_from(*at_ms).unwrap_or_default()));
-    let step = current_step.split_whitespace().collect::<Vec<_>>().join(" ");
-    format!("{at}  {progress_percent:3} %  {step}")
+    format!("{at}  {progress_percent:3} %  {}", shortened(current_step, STEP_CHARS_MAX))
 }

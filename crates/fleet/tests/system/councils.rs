@@ -263,7 +263,12 @@ async fn the_command_changes_councils_with_a_server_and_without_one() {
     let model = answers(0).await;
     let server = place.serve(&["--url", &model.url()]).await;
     let there = json(&place.run(&["councils", "list", "SECURITY", "--json"]).await);
-    assert_eq!(there[0]["agents"][2]["endpoint"], "http://gpu:8000");
+    let guest = &there[0]["agents"][2];
+    assert_eq!((&guest["endpoint"], &guest["model"]), (&"http://gpu:8000".into(), &"m".into()));
+    assert_eq!(guest["model_profile"], "default", "what it does not say itself is as there");
+    assert_eq!(there[0]["agents"][0]["model"], "scripted");
+    let table = place.run(&["councils", "list", "SECURITY"]).await.stdout;
+    assert!(table.contains("model m at http://gpu:8000\n"), "{table}");
     assert_eq!(there[0]["origin"], "call");
     assert_eq!(place.run(&["councils", "unregister", "SECURITY", "guest"]).await.code, 0);
     assert_eq!(place.run(&["councils", "delete", "QA"]).await.code, 0);

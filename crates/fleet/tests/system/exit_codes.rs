@@ -75,7 +75,11 @@ async fn what_is_not_acceptable_ends_with_2() {
 async fn too_few_answers_end_with_3_and_say_why() {
     let model = refuses().await;
     let (place, url) = (Place::new(), model.url());
-    let says = ["no verdict: 0 of 3 agents answered, 1 needed", "agent-dev-002", "(unauthorized)"];
+    let says = [
+        "no verdict: 0 of 3 agents answered, 1 needed\n",
+        "\n  agent-dev-001, agent-dev-002, agent-dev-003: http://",
+        "(unauthorized)\n",
+    ];
     ends(&place, &["deliberate", TASK, "--url", &url, "--model", "m"], 3, &says).await;
     assert_eq!(model.calls().len(), 3, "what cannot pass is not tried again");
     let ended = place.run(&["deliberate", TASK, "--url", &url, "--model", "m", "--json"]).await;

@@ -146,7 +146,7 @@ fn info(
 ) -> wire::CouncilInfo {
     let standing = standing(councils, at_work, reachable, council);
     let agents = council.agents.iter().zip(&standing);
-    let agents = agents.map(|(agent, standing)| agent_info(council, agent, *standing));
+    let agents = agents.map(|(agent, standing)| agent_info(councils, council, agent, *standing));
     let profile = councils.profiles().find(|profile| profile.name == council.settings.profile);
     wire::CouncilInfo {
         council_id: id(council.role.as_str()),
@@ -165,7 +165,13 @@ fn info(
     }
 }
 
-fn agent_info(council: &Council, agent: &Agent, standing: AgentStatus) -> wire::AgentInfo {
+fn agent_info(
+    councils: &Councils,
+    council: &Council,
+    agent: &Agent,
+    standing: AgentStatus,
+) -> wire::AgentInfo {
+    let model = agent.model.clone().or_else(|| Some(councils.profile(council, agent).ok()?.model));
     wire::AgentInfo {
         agent_id: agent.id.to_string(),
         role: council.role.to_string(),
@@ -182,6 +188,7 @@ fn agent_info(council: &Council, agent: &Agent, standing: AgentStatus) -> wire::
             languages: agent.capabilities.languages.clone(),
         }),
         endpoint: agent.endpoint.clone().unwrap_or_default(),
+        model: model.unwrap_or_default(),
     }
 }
 
