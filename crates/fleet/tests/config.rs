@@ -60,7 +60,11 @@ fn told(result: Result<Loaded, ConfigError>) -> String {
         source = cause.source();
     }
     match text.split_once("/a.toml") {
-        Some((before, after)) => format!("{}a.toml{after}", &before[..before.find('/').unwrap_or(0)]),
+        // The directory has neither blanks nor brackets; what is before it may have slashes.
+        Some((before, after)) => {
+            let begins = before.rfind(['(', ' ']).map_or(0, |at| at + 1);
+            format!("{}a.toml{after}", &before[..begins])
+        }
         None => text,
     }
 }
