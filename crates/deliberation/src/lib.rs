@@ -50,7 +50,7 @@ pub use state::{
 pub use task::{
     AGENTS_MAX, DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, METADATA_MAX, Member, Priority,
     REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, ROUNDS_MAX, RUBRIC_BYTES_MAX, Submission, TIMEOUT_MS_MAX,
-    TIMEOUT_MS_MIN, Task,
+    TIMEOUT_MS_MIN, Task, check_agents, check_rounds, check_timeout,
 };
 pub use time::Timestamp;
 pub use verdict::{Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Verdict};

@@ -41,7 +41,7 @@ impl Profile {
 }
 
 /// What the base URL of a server must be.
-pub const BASE_URL_BOUND: &str = "begin with http:// or https:// and a host, without user, password, ? or #";
+pub const BASE_URL_BOUND: &str = "begin with http:// or https:// and a host, with a port from 1 to 65535 or none, without user, password, ? or #";
 
 /// Whether a text is a base URL to which paths can be added, and which holds no secret: it is shown and
 /// logged.
@@ -52,9 +52,61 @@ pub fn is_base_url(text: &str) -> bool {
     };
     let host = rest.split('/').next().unwrap_or_default();
     let odd = |c: char| c.is_whitespace() || c.is_control() || "@?#".contains(c);
-    !host.is_empty() && !host.starts_with(':') && !rest.contains(odd)
+    let (name, port) = split_port(host);
+    let right_port = port.is_none_or(|port| {
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    !name.is_empty() && right_port && !rest.contains(odd)
+}
+
+/// A host and its port, if there is one. The colons in the brackets of an IPv6 address begin none.
+fn split_port(host: &str) -> (&str, Option<&str>) {
+    let after = host.rfind(']').map_or(0, |bracket| bracket + 1);
+    match host[after..].find(':') {
+        Some(colon) => (&host[..after + colon], Some(&host[after + colon + 1..])),
+        None => (host, None),
+    }
 }
 
 fn none(parameters: &Arc<Parameters>) -> bool {
     parameters.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_url_has_a_host_and_a_port_that_is_one_and_no_secret() {
+        for right in [
+            "http://h",
+            "https://h/v1/",
+            "http://h:1",
+            "http://h:65535/openai/v1",
+            "http://[::1]",
+            "http://[::1]:8000/v1",
+            "http://127.0.0.1:8000",
+        ] {
+            assert!(is_base_url(right), "{right}");
+        }
+        for wrong in [
+            "",
+            "h:8000",
+            "ftp://h",
+            "http://",
+            "http://:8000",
+            "http://h:",
+            "http://h:0",
+            "http://h:65536",
+            "http://h:99999/v1",
+            "http://h:+80",
+            "http://h:8000x",
+            "http://[::1]:x",
+            "http://me:secret@h",
+            "http://h?key=s",
+            "http://h h",
+        ] {
+            assert!(!is_base_url(wrong), "{wrong}");
+        }
+    }
 }

@@ -107,7 +107,24 @@ pub struct Submission {
 impl Submission {
     /// Checks every bound, naming the first field that is out of its own.
     pub fn validate(&self) -> Result<(), Rejection> {
-        let Task { description, rubric, requirements, metadata } = &self.task;
+        self.task.validate()?;
+        check_rounds("rounds", self.rounds)?;
+        check_agents("num_agents", self.members.len())?;
+        count("quorum", self.quorum as usize, 1, self.members.len())?;
+        check_timeout("constraints.timeout_seconds", self.timeout_ms)?;
+        for (seat, member) in self.members.iter().enumerate() {
+            if self.members[..seat].iter().any(|other| other.agent == member.agent) {
+                return Err(malformed("agents", format!("{} has two seats", member.agent)));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Task {
+    /// Checks every bound, naming the first field that is out of its own.
+    pub fn validate(&self) -> Result<(), Rejection> {
+        let Task { description, rubric, requirements, metadata } = self;
         if description.trim().is_empty() {
             return Err(malformed("task_description", "is empty; say what is to be done"));
         }
@@ -122,23 +139,27 @@ impl Submission {
             bytes("constraints.metadata", key, METADATA_BYTES_MAX)?;
             bytes("constraints.metadata", value, METADATA_BYTES_MAX)?;
         }
-        count("rounds", self.rounds as usize, 0, ROUNDS_MAX as usize)?;
-        count("num_agents", self.members.len(), 1, AGENTS_MAX)?;
-        count("quorum", self.quorum as usize, 1, self.members.len())?;
-        if !(TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&self.timeout_ms) {
-            let reason = format!(
-                "is {} ms; it must lie between {TIMEOUT_MS_MIN} ms and {TIMEOUT_MS_MAX} ms",
-                self.timeout_ms
-            );
-            return Err(malformed("constraints.timeout_seconds", reason));
-        }
-        for (seat, member) in self.members.iter().enumerate() {
-            if self.members[..seat].iter().any(|other| other.agent == member.agent) {
-                return Err(malformed("agents", format!("{} has two seats", member.agent)));
-            }
-        }
         Ok(())
     }
+}
+
+/// Checks how many rounds `field` asks for.
+pub fn check_rounds(field: &str, rounds: u32) -> Result<(), Rejection> {
+    count(field, rounds as usize, 0, ROUNDS_MAX as usize)
+}
+
+/// Checks before how many agents `field` wants a task brought.
+pub fn check_agents(field: &str, agents: usize) -> Result<(), Rejection> {
+    count(field, agents, 1, AGENTS_MAX)
+}
+
+/// Checks how long `field` allows, in milliseconds.
+pub fn check_timeout(field: &str, timeout_ms: u64) -> Result<(), Rejection> {
+    if (TIMEOUT_MS_MIN..=TIMEOUT_MS_MAX).contains(&timeout_ms) {
+        return Ok(());
+    }
+    let (given, min, max) = (timeout_ms as f64 / 1000.0, TIMEOUT_MS_MIN / 1000, TIMEOUT_MS_MAX / 1000);
+    Err(malformed(field, format!("is {given} s; it must lie between {min} s and {max} s")))
 }
 
 fn malformed(field: &str, reason: impl Into<String>) -> Rejection {

@@ -9,6 +9,9 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, V
 use crate::config::Flag;
 pub(crate) use flags::in_flags;
 
+/// Under which heading the help of every command has the flags that all of them take.
+const EVERYWHERE: &str = "Options of every command";
+
 /// A council of language models that proposes, reviews, checks and decides.
 ///
 /// Give it a task; several agents propose in parallel, review each other, revise, every proposal is
@@ -18,16 +21,16 @@ pub(crate) use flags::in_flags;
 #[command(name = "fleet", version, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
     /// A configuration file instead of the user's own; `fleet config` shows what is in effect
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help_heading = EVERYWHERE)]
     pub config: Option<PathBuf>,
     /// Where histories and answers are kept [default: fleet in the XDG state directory]
-    #[arg(long, global = true, value_name = "DIR")]
+    #[arg(long, global = true, value_name = "DIR", help_heading = EVERYWHERE)]
     pub state: Option<String>,
     /// Say nothing on standard error but what went wrong
-    #[arg(long, short, global = true)]
+    #[arg(long, short, global = true, help_heading = EVERYWHERE)]
     pub quiet: bool,
     /// No colors, also on a terminal; NO_COLOR in the environment says the same
-    #[arg(long, global = true)]
+    #[arg(long, global = true, help_heading = EVERYWHERE)]
     pub no_color: bool,
     /// What is to be done.
     #[command(subcommand)]
@@ -54,14 +57,19 @@ pub enum Command {
     Result(ById),
     /// Follow a deliberation until it ends, then print its result
     ///
-    /// It goes on when the server is started anew. With --events every step is a line of JSON on standard
-    /// output, for programs: `sequence` numbers the steps from 1 without gaps, and --after goes on behind one.
+    /// Its steps go to standard error: live on a terminal, a plain line each elsewhere (none with --json). It
+    /// goes on when the server is started anew. With --events every step is a line of JSON on standard output,
+    /// for programs: `sequence` numbers the steps from 1 without gaps, `at_ms` says when each was recorded, and
+    /// --after goes on behind one.
     Watch(Watch),
     /// End a deliberation without a verdict
     Cancel(Cancel),
     /// List the deliberations submitted last, newest first
     ///
-    /// LEFT is one that has not ended and that no process works on; `fleet resume ID` goes on with it.
+    /// STATUS says how each stands. LEFT is one that has not ended and that no process works on: `fleet resume
+    /// ID` goes on with it, and so does the next `fleet serve`, until its deadline. CANCELLED is one that
+    /// somebody ended before there was a verdict; for programs (--json, gRPC) it is FAILED with the error_type
+    /// `cancelled`. PENDING, IN_PROGRESS, COMPLETED, FAILED and TIMEOUT are as --status says.
     List(List),
     /// Show how a running server does: health, totals, percentiles, councils
     Status(ShowStatus),
@@ -115,12 +123,13 @@ pub struct Deliberate {
     /// Read the task from a file
     #[arg(long, value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// The council's role: DEV, QA, ARCHITECT, DEVOPS, DATA, or one of the configuration
+    /// The council's role: DEV, QA, ARCHITECT, DEVOPS, DATA, or another that has a council, by the
+    /// configuration or by `fleet councils create`
     #[arg(long, default_value = "DEV")]
     pub role: String,
     /// How many agents work on it, 1 to 64; more than the council has adds temporary ones
     /// [default: the whole council]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N")]
     pub agents: Option<u32>,
     /// Rounds of review and revision, 0 to 10 [default: 1]
     #[arg(long, value_name = "N")]
@@ -134,8 +143,8 @@ pub struct Deliberate {
     /// Further context for the agents; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub metadata: Vec<(String, String)>,
-    /// The longest it may take [default: 300]
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    /// The longest it may take, 1 to 86400 seconds [default: 300]
+    #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
     /// Who goes first where not all can be served at once [default: normal]
     #[arg(long, value_enum, value_name = "PRIORITY")]
@@ -257,7 +266,7 @@ pub struct List {
     /// The most to list, 1 to 1000
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
-    /// Only those that stand so; cancelled ones have failed, and what is LEFT is pending or in progress
+    /// Only those that stand so
     #[arg(long, value_enum, value_name = "STATUS")]
     pub status: Option<ListedStatus>,
     /// Only those of this role
@@ -282,8 +291,12 @@ pub enum ListedStatus {
     Completed,
     /// There is none, because too few agents answered or it was cancelled.
     Failed,
+    /// There is none, because it was cancelled; these have failed as well.
+    Cancelled,
     /// There is none, because the time ran out.
     Timeout,
+    /// It has not ended, and no process works on it; these are pending or in progress as well.
+    Left,
 }
 
 /// `fleet councils`.

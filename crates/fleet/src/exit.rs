@@ -198,8 +198,8 @@ fn remote(status: &tonic::Status) -> (Exit, String) {
     let hint = again.map(|delay| format!(" (try again in {} s)", delay.as_secs().max(1))).unwrap_or_default();
     // Without a source the server said it; with one, the connection did.
     if std::error::Error::source(status).is_some() {
-        let message = format!("the server cannot be reached any more: {}", fleet_orchestrator::chain(status));
-        return (exit, format!("{message}; what it accepted goes on at its next start"));
+        let message = "the connection to the server was lost; what it accepted goes on at its next start";
+        return (Exit::Unavailable, message.into());
     }
     (exit, format!("the server answers: {}{hint}", status.message()))
 }

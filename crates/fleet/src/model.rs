@@ -13,7 +13,7 @@ use fleet_llm::{
 use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{Clock, Entropy, NoObserver, Observer};
 
-use crate::config::{Config, DEFAULT_PROFILE, Loaded, Model, ModelKind, SIMULATED_PROFILE};
+use crate::config::{Config, DEFAULT_PROFILE, Loaded, Model, ModelKind, SIMULATED_PROFILE, Setting};
 use crate::{Exit, Problem};
 
 /// What models work with.
@@ -44,6 +44,8 @@ pub(crate) struct Chosen {
     pub(crate) profiles: Vec<Profile>,
     /// What they are, for people, a line a profile.
     pub(crate) label: String,
+    /// The same, each with the name of its profile.
+    pub(crate) named: Vec<String>,
 }
 
 /// Where a profile leads to.
@@ -97,10 +99,12 @@ pub(crate) async fn choose(loaded: &Loaded, world: World, purpose: For<'_>) -> a
         })
         .collect::<Vec<_>>()
         .join("\n");
+    let labels = ways.iter().map(|(name, Way { label, .. })| format!("profile {name}: {label}")).collect();
     let names: BTreeMap<&str, String> = ways.iter().map(|(name, way)| (*name, way.name.clone())).collect();
     let settings = settings(config, ways);
-    let models = Models::new(settings, world.clock, world.entropy, world.observer).map_err(refused)?;
-    Ok(Chosen { models: Arc::new(models), profiles: named(config, &names), label })
+    let models = Models::new(settings, world.clock, world.entropy, world.observer)
+        .map_err(|bad| refused(loaded, bad))?;
+    Ok(Chosen { models: Arc::new(models), profiles: named(config, &names), label, named: labels })
 }
 
 /// The profiles of the configuration, with the names of models as far as it says them.
@@ -126,7 +130,14 @@ pub(crate) async fn servers(loaded: &Loaded, world: World) -> anyhow::Result<Mod
         }
     }
     let settings = settings(config, ways);
-    Models::new(settings, world.clock, world.entropy, world.observer).map_err(refused)
+    Models::new(settings, world.clock, world.entropy, world.observer).map_err(|bad| refused(loaded, bad))
+}
+
+/// Models that know no server but those that agents are registered with: to look at these.
+pub(crate) fn endpoints_only(loaded: &Loaded) -> anyhow::Result<Models> {
+    let World { clock, entropy, observer } = World::new();
+    Models::new(settings(&loaded.config, BTreeMap::new()), clock, entropy, observer)
+        .map_err(|bad| refused(loaded, bad))
 }
 
 /// `[model]` and the further profiles, by name.
@@ -316,6 +327,47 @@ fn limits(model: &Model) -> Limits {
     }
 }
 
-fn refused(error: BadModels) -> anyhow::Error {
-    Problem::new(Exit::Refused, chain(&error)).into()
+/// What servers that several profiles name must have in common, by the names of the configuration.
+const COMMON: [&str; 6] = [
+    "calls_max",
+    "tokens_per_minute_max",
+    "connect_timeout_s",
+    "first_token_timeout_s",
+    "between_tokens_timeout_s",
+    "request_timeout_s",
+];
+
+/// Why models cannot be set up, with the keys that say so and where they do.
+fn refused(loaded: &Loaded, error: BadModels) -> anyhow::Error {
+    let setting = |profile: &str, what: &str| {
+        let key = match profile {
+            DEFAULT_PROFILE => format!("model.{what}"),
+            profile => format!("profiles.{profile}.{what}"),
+        };
+        loaded.settings.iter().find(|setting| setting.key == key)
+    };
+    let said = |setting: &Setting| format!("{} is {} ({})", setting.key, setting.value, setting.origin);
+    let place = |profile: &str| {
+        let origin = setting(profile, "url").map(|setting| format!("{} ({})", setting.key, setting.origin));
+        origin.unwrap_or_else(|| format!("profile {profile}"))
+    };
+    let message = match &error {
+        BadModels::Disagree { one, other, server } => {
+            let pairs = COMMON.iter().filter_map(|what| setting(one, what).zip(setting(other, what)));
+            let different: Vec<String> = pairs
+                .filter(|(one, other)| one.value != other.value)
+                .map(|(one, other)| format!("{}, and {}", said(one), said(other)))
+                .collect();
+            format!(
+                "both {} and {} name {server}, so they must agree on it: {}",
+                place(one),
+                place(other),
+                different.join("; ")
+            )
+        }
+        BadModels::Twice { profile, server } => format!("{} names {server} twice", place(profile)),
+        BadModels::Server { profile, source } => format!("{}: {}", place(profile), chain(source)),
+        BadModels::Reserved(_) | BadModels::NoServer(_) => chain(&error).to_string(),
+    };
+    Problem::new(Exit::Refused, message).into()
 }

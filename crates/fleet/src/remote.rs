@@ -21,10 +21,19 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// How often a server must show that it lives, and how long it may take to.
 const ALIVE: Duration = Duration::from_secs(10);
 
+/// What is to be done when a question was not answered.
+pub(crate) const AGAIN: &str = "ask again once it is back";
+
+/// Whether the connection said it, not the server.
+fn is_lost(status: &Status) -> bool {
+    std::error::Error::source(status).is_some()
+}
+
 /// A running server.
 #[derive(Clone)]
 pub(crate) struct Remote {
     client: OrchestratorServiceClient<Channel>,
+    address: String,
 }
 
 impl Remote {
@@ -46,7 +55,24 @@ impl Remote {
             Problem::new(Exit::Unavailable, format!("no server answers at {address} ({cause}); {advice}"))
         })?;
         let client = OrchestratorServiceClient::new(channel).max_decoding_message_size(usize::MAX);
-        Ok(Remote { client })
+        Ok(Remote { client, address: address.to_owned() })
+    }
+
+    /// Where it is, as it was named.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The error of a call: what the server said, or that the connection to it was lost, which libraries say in
+    /// words that help nobody.
+    pub(crate) fn failed(&self, status: Status, advice: &str) -> anyhow::Error {
+        match is_lost(&status) {
+            true => {
+                let message = format!("the connection to the server at {} was lost; {advice}", self.address);
+                Problem::new(Exit::Unavailable, message).into()
+            }
+            false => status.into(),
+        }
     }
 
     pub(crate) async fn deliberate(
@@ -59,12 +85,21 @@ impl Remote {
         {
             request.metadata_mut().insert("traceparent", trace);
         }
-        Ok(self.client.clone().deliberate(request).await?.into_inner())
+        let (address, id) = (&self.address, request.get_ref().task_id.clone());
+        let advice = match id.as_str() {
+            "" => format!("it may have taken the task: see fleet list --server {address}"),
+            id => format!(
+                "if it took the task, it goes on at its next start: fleet watch {id} --server {address}"
+            ),
+        };
+        let answered = self.client.clone().deliberate(request).await;
+        Ok(answered.map_err(|status| self.failed(status, &advice))?.into_inner())
     }
 
     pub(crate) async fn result(&self, id: &str) -> anyhow::Result<wire::GetDeliberationResultResponse> {
         let request = wire::GetDeliberationResultRequest { task_id: id.into(), with_event: true };
-        Ok(self.client.clone().get_deliberation_result(request).await?.into_inner())
+        let answered = self.client.clone().get_deliberation_result(request).await;
+        Ok(answered.map_err(|status| self.failed(status, AGAIN))?.into_inner())
     }
 
     /// The updates of a deliberation behind `after`.
@@ -89,7 +124,13 @@ impl Remote {
         reason: &str,
     ) -> anyhow::Result<wire::CancelDeliberationResponse> {
         let request = wire::CancelDeliberationRequest { task_id: id.into(), reason: reason.into() };
-        Ok(self.client.clone().cancel_deliberation(request).await?.into_inner())
+        let address = &self.address;
+        let advice = format!(
+            "if it was not cancelled, it goes on at the server's next start: fleet cancel {id} --server {address} ends it, \
+             fleet watch {id} --server {address} follows it"
+        );
+        let answered = self.client.clone().cancel_deliberation(request).await;
+        Ok(answered.map_err(|status| self.failed(status, &advice))?.into_inner())
     }
 
     /// The calls of the service.
@@ -106,6 +147,7 @@ impl Remote {
         let limit = i32::try_from(limit).context("the limit is too large")?;
         let status = status.unwrap_or(wire::DeliberationStatus::Unknown).into();
         let request = wire::ListDeliberationsRequest { limit, status, role: role.unwrap_or_default() };
-        Ok(self.client.clone().list_deliberations(request).await?.into_inner().deliberations)
+        let answered = self.client.clone().list_deliberations(request).await;
+        Ok(answered.map_err(|status| self.failed(status, AGAIN))?.into_inner().deliberations)
     }
 }

@@ -78,6 +78,7 @@ impl Running {
             entropy: Arc::clone(&embedded.entropy),
             observer: Arc::clone(&observer),
         };
+        let for_all = matches!(scope, Scope::All);
         let settings = OrchestratorSettings {
             coordinator: coordinator_settings(config),
             retention: Retention {
@@ -99,6 +100,9 @@ impl Running {
                 part.await;
                 (name, Ok(()))
             });
+        }
+        if for_all {
+            know_endpoints(coordinator.councils(), &chosen.models);
         }
         let health = Arc::clone(&chosen.models).watch_health(stop.clone());
         parts.spawn(async move {
@@ -221,6 +225,19 @@ impl Running {
     /// Lets go of the jobs under way. They come again when somebody works on the state.
     pub(crate) async fn leave_jobs(&mut self) {
         self.workers.shutdown().await;
+    }
+}
+
+/// Has the servers that agents were registered with looked at from the start.
+fn know_endpoints(councils: &Councils, models: &Models) {
+    for council in councils.all() {
+        for agent in &council.agents {
+            let Some(endpoint) = &agent.endpoint else { continue };
+            if let Err(error) = models.know(endpoint) {
+                let (role, agent) = (&council.role, &agent.id);
+                tracing::warn!(council.role = %role, agent.id = %agent, %error, "an agent cannot be called");
+            }
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use fleet_deliberation::DeliberationId;
-use fleet_orchestrator::announcement::Outcome;
+use fleet_orchestrator::announcement::{Failed, Outcome};
 use fleet_orchestrator::port::Clock as _;
 
 pub(crate) use working::Working;
@@ -77,7 +77,11 @@ fn tell(level: &str, text: impl std::fmt::Display) {
     let line = match AS_JSON.load(Ordering::Relaxed) {
         true => {
             let timestamp = fleet_orchestrator::rfc3339(fleet_embedded::SystemClock.now());
-            serde_json::json!({"timestamp": timestamp, "level": level, "message": text}).to_string()
+            // Whoever reads a log looks for lines, in messages as well.
+            let facts = text.lines().map(|fact| {
+                serde_json::json!({"timestamp": timestamp, "level": level, "message": fact}).to_string()
+            });
+            facts.collect::<Vec<_>>().join("\n")
         }
         false => text,
     };
@@ -157,16 +161,46 @@ pub(crate) fn outcome(outcome: &Outcome, label: &str, json: bool) -> anyhow::Res
     Ok(end(outcome))
 }
 
+/// The most characters of an agent's fault that a line repeats; `--json` has all of it.
+const FAULT_CHARS_MAX: usize = 160;
+
 /// Says why there is no verdict, or no winner in it, where there is none.
 pub(crate) fn end(outcome: &Outcome) -> Exit {
     match outcome {
-        Outcome::Failed(failed) => complain(format_args!("no verdict: {}", failed.error)),
+        Outcome::Failed(failed) => complain(no_verdict(failed)),
         Outcome::Completed(completed) if completed.winner_id.is_empty() => {
             complain(format_args!("{}: {}", completed.outcome, completed.why));
         }
         Outcome::Completed(_) => {}
     }
     exit(outcome)
+}
+
+/// Why there is no verdict, and below it a line for each fault with the agents who had it.
+fn no_verdict(failed: &Failed) -> String {
+    if failed.error_type != "no_quorum" || failed.failed_agents.is_empty() {
+        return format!("no verdict: {}", failed.error);
+    }
+    let (why, _) = failed.error.split_once("; ").unwrap_or((&failed.error, ""));
+    let mut faults: Vec<(String, Vec<&str>)> = Vec::new();
+    for agent in &failed.failed_agents {
+        let fault = format!("{} ({})", shortened(&agent.error, FAULT_CHARS_MAX), agent.error_type);
+        match faults.iter_mut().find(|(known, _)| *known == fault) {
+            Some((_, agents)) => agents.push(&agent.agent_id),
+            None => faults.push((fault, vec![&agent.agent_id])),
+        }
+    }
+    let lines = faults.iter().map(|(fault, agents)| format!("\n  {}: {fault}", agents.join(", ")));
+    format!("no verdict: {why}{}", lines.collect::<String>())
+}
+
+/// The beginning of a text, in one line.
+pub(crate) fn shortened(text: &str, chars_max: usize) -> String {
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match text.char_indices().nth(chars_max) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 fn exit(outcome: &Outcome) -> Exit {

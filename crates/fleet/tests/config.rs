@@ -60,7 +60,11 @@ fn told(result: Result<Loaded, ConfigError>) -> String {
         source = cause.source();
     }
     match text.split_once("/a.toml") {
-        Some((before, after)) => format!("{}a.toml{after}", &before[..before.find('/').unwrap_or(0)]),
+        // The directory has neither blanks nor brackets; what is before it may have slashes.
+        Some((before, after)) => {
+            let begins = before.rfind(['(', ' ']).map_or(0, |at| at + 1);
+            format!("{}a.toml{after}", &before[..begins])
+        }
         None => text,
     }
 }
@@ -384,6 +388,21 @@ fn a_value_out_of_its_bounds_is_named_with_bound_and_place() {
         (
             "[model]\nurl = 'http://me:secret@host'",
             "model.url is \"…\" (a.toml:2); it must begin with http://",
+        ),
+        (
+            "[model]\nurl = 'http://h:99999'",
+            "model.url is \"http://h:99999\" (a.toml:2); it must begin with http:// or https:// and a host, with a \
+             port from 1 to 65535 or none",
+        ),
+        ("[model]\nurl = 'http://h:0'", "model.url is \"http://h:0\" (a.toml:2); it must begin with http://"),
+        ("[model]\nurl = 'http://h:'", "model.url is \"http://h:\" (a.toml:2); it must begin with http://"),
+        (
+            "[model]\nurl = 'http://[::1'",
+            "model.url is \"http://[::1\" (a.toml:2); it must begin with http://",
+        ),
+        (
+            "[profiles.big]\nurl = ['http://a:1', 'http://b:1x']",
+            "profiles.big.url is [\"http://a:1\", \"http://b:1x\"] (a.toml:2); it must begin with http://",
         ),
         ("[log]\nformat = 'xml'", "log.format is \"xml\" (a.toml:2); it must be \"text\" or \"json\""),
         (

@@ -14,7 +14,7 @@ use fleet_deliberation::{FailureKind, Generation, Profile};
 use fleet_orchestrator::port::{Clock, Entropy, Heard, LanguageModel, ModelError, ModelRequest, Observer};
 
 use crate::openai::{check, error};
-use crate::pool::{Pool, PoolStatus, Servers, Telling, World};
+use crate::pool::{Health, Pool, PoolStatus, Servers, Telling, World};
 use crate::{OpenAi, SIMULATED, SimulatedModel};
 pub use endpoints::ENDPOINTS_MAX;
 use endpoints::Endpoints;
@@ -69,6 +69,11 @@ impl Models {
         self.pools.values().map(Pool::status).chain(endpoints.iter().map(|pool| pool.status())).collect()
     }
 
+    /// Keeps an eye on an agent's own server from now on, also before it is called.
+    pub fn know(&self, url: &str) -> Result<(), ModelError> {
+        self.endpoints.pool(&url.into()).map(drop)
+    }
+
     fn unknown(&self, request: &ModelRequest) -> ModelError {
         let known: Vec<&str> = self.profiles().collect();
         let known = if known.is_empty() { "none".into() } else { known.join(", ") };
@@ -118,5 +123,22 @@ impl LanguageModel for Models {
             return true;
         }
         self.pools.get(&profile.name).is_some_and(Pool::usable)
+    }
+
+    async fn look(&self, profile: &Profile) -> Option<String> {
+        let url = profile.endpoint.as_deref()?;
+        let pool = match self.endpoints.pool(&url.into()) {
+            Ok(pool) => pool,
+            Err(error) => return Some(error.message),
+        };
+        pool.servers().look(0, LOOK_MS_MAX).await;
+        let status = pool.status().servers.into_iter().next()?;
+        let Health { why, .. } = &status.health;
+        if !why.is_empty() {
+            let named = why.contains(&status.server);
+            return Some(if named { why.clone() } else { format!("{}: {why}", status.server) });
+        }
+        let unlisted = status.health.lists(&profile.model) == Some(false);
+        unlisted.then(|| format!("{} does not list the model {}", status.server, profile.model))
     }
 }

@@ -123,20 +123,27 @@ impl OpenAi {
         let mut timer = Timer::start(self.limits, timeout_ms);
         let mut extras = self.extras(request);
         let mut given_up = Extras::default();
+        let mut learnt = Extras::default();
         loop {
             let response = call.send(extras, &mut timer).await?;
             if response.status().is_success() {
                 if given_up != Extras::default() {
-                    tracing::debug!(server = %self.label(), model = %request.model, ?given_up,
-                        "the server refuses these fields; they are left out from now on");
-                    self.remember_refused(&request.model, given_up);
+                    tracing::debug!(server = %self.label(), model = %request.model, ?given_up, ?learnt,
+                        "the server refuses what was given up; what was learnt is left out from now on");
+                    self.remember_refused(&request.model, learnt);
                 }
                 return call.read(response, timer).await;
             }
             let refusal = fault::read(response, &mut timer).await;
             let unwanted = extras.unwanted_by(&refusal, &request.parameters);
             if unwanted == Extras::default() {
-                return Err(fault::refused(&self.server, Some(request), refusal).into());
+                let about_format = refusal.fault.is_about_format();
+                let error = fault::refused(&self.server, Some(request), refusal);
+                return Err(if about_format { Failed::answered(error) } else { error.into() });
+            }
+            // A failure may have had other reasons, unless it names this one.
+            if !refusal.status.is_server_error() || refusal.fault.is_about_format() {
+                learnt = learnt.with(unwanted);
             }
             // Not another attempt: the server said that it will never take the request in that form.
             given_up = given_up.with(unwanted);

@@ -357,6 +357,30 @@ async fn what_a_server_refuses_to_take_is_left_out_and_not_sent_again() {
 }
 
 #[tokio::test]
+async fn a_failure_over_a_schema_is_tried_once_without_it_and_learnt_only_where_it_is_named() {
+    let failing = |words: &'static str, fails: fn(&Call) -> bool| async move {
+        let server = Scripted::start(move |call: &Call| match fails(call) {
+            true => Reply::error(500, "server_error", words),
+            false => Reply::answer(call, r#"{"score": 7}"#, 2),
+        });
+        let server = server.await.unwrap();
+        let model = client(&server.url());
+        let mut came = Vec::new();
+        for _ in 0..3 {
+            came.push(model.complete(&review_request(), &|_| {}).await.map(|answer| answer.text));
+        }
+        (came, server.calls().len())
+    };
+    let with_schema = |call: &Call| call.format.is_some();
+    let answers = vec![Ok(r#"{"score": 7}"#.to_owned()); 3];
+    assert_eq!(failing("failed to parse grammar", with_schema).await, (answers.clone(), 4));
+    assert_eq!(failing("boom", with_schema).await, (answers, 6), "the next one may well succeed");
+    let (came, calls) = failing("boom", |_| true).await;
+    assert!(came.iter().all(|came| came.as_ref().unwrap_err().kind == FailureKind::Server), "{came:?}");
+    assert_eq!(calls, 6);
+}
+
+#[tokio::test]
 async fn a_refusal_that_stays_is_reported_and_nothing_is_learnt_from_it() {
     let tries = Arc::new(AtomicUsize::new(0));
     let seen = tries.clone();

@@ -13,7 +13,7 @@ use fleet_orchestrator::port::{LanguageModel, ModelError, ModelRequest};
 use fleet_scripted::{Call, Reply, Scripted};
 use futures_util::future::join_all;
 use support::world::{models, models_told, profile, server, settings, status};
-use support::{closed_url, request, request_of};
+use support::{closed_url, request, request_of, review_request};
 
 async fn start(script: impl Fn(&Call) -> Reply + Send + Sync + 'static) -> Scripted {
     Scripted::start(script).await.expect("a free port")
@@ -251,6 +251,37 @@ async fn when_one_server_is_full_the_others_are_used() {
     let calls = join_all((0..4).map(|_| models.complete(&request, &|_| {}))).await;
     assert!(calls.iter().all(Result::is_ok));
     assert_eq!(servers.each_ref().map(|server| server.calls().len()), [2, 2]);
+}
+
+#[tokio::test]
+async fn faults_of_a_request_do_not_open_a_breaker() {
+    let at = start(|call: &Call| match call.format.is_some() {
+        true => Reply::error(500, "server_error", "boom"),
+        false => Reply::answer(call, "7", 1),
+    });
+    let at = at.await;
+    let models = models([server(&at.url())]);
+    for _ in 0..=FAULTS_TO_OPEN {
+        assert_eq!(ask(&models, &review_request()).await.unwrap(), "7");
+    }
+    assert_eq!(status(&models).servers[0].breaker, BreakerStatus::Closed { faults: 0 });
+    // Also where the answer, not the request, has not the form that the server wants.
+    let words = "The model produced output that does not match the expected peg-native format";
+    for stream in [false, true] {
+        let error = format!(r#"{{"error":{{"code":500,"message":"{words}","type":"server_error"}}}}"#);
+        let at = start(move |_: &Call| match stream {
+            true => Reply::events([r#"{"choices":[{"delta":{"content":"x"}}]}"#, &error]),
+            false => Reply::error(500, "server_error", words),
+        });
+        let at = at.await;
+        let models = support::world::models([server(&at.url())]);
+        for _ in 0..=FAULTS_TO_OPEN {
+            let failed = ask(&models, &request()).await.unwrap_err();
+            assert!(failed.message.contains(words), "{failed}");
+            assert_eq!(failed.kind, FailureKind::Server, "another attempt may do better");
+        }
+        assert_eq!(status(&models).servers[0].breaker, BreakerStatus::Closed { faults: 0 });
+    }
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use fleet_deliberation::{
     AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError, Priority,
-    Rejection, Status, Submission, Task, Timestamp,
+    Rejection, Status, Submission, Task, Timestamp, check_agents, check_rounds, check_timeout,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -70,6 +70,16 @@ pub struct Request {
     /// The trace it belongs to, as the header `traceparent` writes it; empty if it belongs to none.
     #[serde(skip)]
     pub trace: String,
+}
+
+impl Request {
+    /// Checks every bound that holds wherever it is brought, naming the first field that is out of its own.
+    pub fn validate(&self) -> Result<(), Rejection> {
+        self.task.validate()?;
+        self.rounds.map_or(Ok(()), |rounds| check_rounds("rounds", rounds))?;
+        self.agents.map_or(Ok(()), |agents| check_agents("num_agents", agents as usize))?;
+        self.timeout_ms.map_or(Ok(()), |ms| check_timeout("constraints.timeout_seconds", ms))
+    }
 }
 
 /// Which deliberations are to be listed. What is `None` does not matter.

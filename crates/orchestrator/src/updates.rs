@@ -5,6 +5,7 @@ mod following;
 
 use fleet_deliberation::{
     AgentId, CheckSummary, Deliberation, Ending, Event, Failure, JobKind, Lane, Phase, Standing, Step,
+    Timestamp,
 };
 
 use crate::announcement::error_message;
@@ -29,6 +30,8 @@ pub struct Place {
 pub struct Update {
     /// How far the deliberation has come with it.
     pub place: Place,
+    /// When it was recorded.
+    pub at: Timestamp,
     /// The step as a sentence, without capital and full stop.
     pub step: String,
     /// The agent who does or did it, where it is one.
@@ -48,9 +51,10 @@ enum About {
 
 /// What `event`, the one with this number, tells of a deliberation that stands as `state` after it, and which
 /// text belongs to it.
-fn told(state: &Deliberation, event: &Event, sequence: u64) -> (Update, Option<About>) {
+fn told(state: &Deliberation, event: &Event, sequence: u64, at: Timestamp) -> (Update, Option<About>) {
     let update = Update {
         place: Place::of(state, sequence),
+        at,
         step: sentence(state, event),
         agent: agent(event).cloned(),
         draft: None,

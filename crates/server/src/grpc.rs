@@ -190,7 +190,9 @@ impl OrchestratorService for Grpc {
         &self,
         request: Request<wire::RegisterAgentRequest>,
     ) -> Result<Response<wire::RegisterAgentResponse>, Status> {
-        councils::register(self.coordinator.councils(), request.into_inner()).await.map(Response::new)
+        councils::register(self.coordinator.councils(), request.into_inner(), &*self.model)
+            .await
+            .map(Response::new)
     }
 
     async fn create_council(

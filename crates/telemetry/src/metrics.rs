@@ -376,9 +376,16 @@ mod tests {
             let labels = [&with(kind)[..], &["gen_ai_response_model=\"some-model-0613\""]].concat();
             assert_eq!(page.value("gen_ai_client_token_usage_sum", &labels), tokens);
         }
-        for error in ["error_type=\"\"", "error_type=\"server\"", "error_type=\"given_up\""] {
-            let sum = page.value("gen_ai_client_operation_duration_seconds_sum", &with(error));
-            assert_eq!(sum, 0.98, "{error}");
+        let answered = "gen_ai_response_model=\"some-model-0613\"";
+        for call in [answered, "error_type=\"server\"", "error_type=\"given_up\""] {
+            let sum = page.value("gen_ai_client_operation_duration_seconds_sum", &with(call));
+            assert_eq!(sum, 0.98, "{call}");
+        }
+        let series = |series: &&String| series.starts_with("gen_ai_");
+        for series in page.samples.keys().filter(series) {
+            assert!(!series.contains("=\"\""), "what is not known is left out: {series}");
+            let failed = series.contains("error_type=");
+            assert_ne!(failed, series.contains(answered), "only what failed says so: {series}");
         }
         let tokens = page.buckets("gen_ai_client_token_usage", &["gen_ai_token_type=\"input\""]);
         let powers_of_four: Vec<f64> = (0..14).map(|n| 4_f64.powi(n)).chain([f64::INFINITY]).collect();

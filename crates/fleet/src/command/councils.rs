@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fleet_api::v1 as wire;
 use fleet_deliberation::{Agent, Council};
 use fleet_embedded::SystemClock;
-use fleet_orchestrator::{Coordinator, HandleError};
+use fleet_orchestrator::{AtWork, Coordinator, HandleError};
 use fleet_server::councils;
 use serde::Serialize;
 
@@ -14,7 +14,7 @@ use crate::cli::{
     AgentType, Councils, CouncilsCommand, CreateCouncil, ListCouncils, RegisterAgent, in_flags,
 };
 use crate::config::Loaded;
-use crate::remote::Remote;
+use crate::remote::{AGAIN, Remote};
 use crate::show::{print, say};
 use crate::state::{self, Source, source};
 use crate::{Exit, Problem, model, running};
@@ -34,19 +34,24 @@ struct AgentRow {
     agent_id: String,
     status: String,
     model_profile: String,
+    /// Its own, or that of its profile; empty is the first that its server lists.
+    model: String,
     endpoint: Option<String>,
 }
 
+/// What is to be done when it is not known whether a council was changed.
+const CHANGED: &str = "see with `fleet councils` whether it was done once it is back";
+
 /// Has the server do it, or, where nobody serves, takes the state for a moment and does it here.
 macro_rules! change {
-    ($loaded:expr, $server:expr, $call:ident, $here:ident, $request:expr) => {
+    ($loaded:expr, $server:expr, $call:ident, $here:ident, $request:expr $(, $with:expr)?) => {
         match doer($loaded, $server).await? {
             Doer::Server(remote) => {
                 let done = remote.calls().$call($request).await;
-                done.map_err(|status| in_flags(status.into()))?.into_inner()
+                done.map_err(|status| in_flags(remote.failed(status, CHANGED)))?.into_inner()
             }
             Doer::Here(embedded, coordinator) => {
-                let done = councils::$here(coordinator.councils(), $request).await;
+                let done = councils::$here(coordinator.councils(), $request $(, $with)?).await;
                 embedded.close().await;
                 done.map_err(|status| in_flags_here(status))?
             }
@@ -73,7 +78,8 @@ pub(super) async fn run(loaded: &Loaded, asked: Councils) -> anyhow::Result<Exit
         }
         Some(CouncilsCommand::Register(asked)) => {
             let request = register(asked)?;
-            say(change!(loaded, server, register_agent, register, request).message);
+            let models = model::endpoints_only(loaded)?;
+            say(change!(loaded, server, register_agent, register, request, &models).message);
             Ok(Exit::Done)
         }
         Some(CouncilsCommand::Unregister { role, agent }) => {
@@ -120,12 +126,17 @@ async fn list(loaded: &Loaded, server: Option<&str>, asked: &ListCouncils) -> an
     };
     let rows: Vec<Row> = match source(loaded, server).await {
         Ok(Source::Server(remote)) => {
-            let listed = remote.calls().list_councils(request).await?.into_inner();
+            let listed = remote.calls().list_councils(request).await;
+            let listed = listed.map_err(|status| remote.failed(status, AGAIN))?.into_inner();
             listed.councils.into_iter().map(Row::of).collect()
         }
         Ok(Source::Files(coordinator)) => {
             // Nobody works here, so nobody knows which servers answer: fleet doctor asks them.
-            let at_work = coordinator.at_work().await?;
+            let at_work = match state::at_work(loaded) {
+                true => coordinator.at_work().await?,
+                // What was left keeps nobody busy.
+                false => AtWork::default(),
+            };
             let listed = councils::list(coordinator.councils(), &at_work, &|_| true, &request);
             let listed = listed.map_err(|status| crate::exit::refused(&status))?;
             listed.councils.into_iter().map(Row::of).collect()
@@ -157,6 +168,7 @@ fn configured(loaded: &Loaded, role: &Option<String>) -> anyhow::Result<Vec<Row>
                 agent_id: agent.id.to_string(),
                 status: "ready".into(),
                 model_profile: council.settings.profile.clone(),
+                model: profile.map(|profile| profile.model.clone()).unwrap_or_default(),
                 endpoint: None,
             };
             Row {
@@ -232,6 +244,7 @@ impl Row {
             agent_id: agent.agent_id,
             status: agent.status,
             model_profile: agent.capabilities.unwrap_or_default().model_profile,
+            model: agent.model,
             endpoint: Some(agent.endpoint).filter(|endpoint| !endpoint.is_empty()),
         };
         // On the wire a council is idle, active or busy; here it matters more that nobody can work.
@@ -262,11 +275,11 @@ fn text(rows: &[Row], with_agents: bool) -> String {
         );
         let names = agents.iter().map(|agent| agent.agent_id.chars().count()).max().unwrap_or(0);
         for agent in agents.iter().filter(|_| with_agents) {
-            let AgentRow { agent_id, status, model_profile: own, endpoint } = agent;
+            let AgentRow { agent_id, status, model_profile: own, model, endpoint } = agent;
+            let profile = if own == model_profile { String::new() } else { format!("  profile {own}") };
             let speaks = match endpoint {
-                Some(endpoint) => format!("  at {endpoint}"),
-                None if own != model_profile => format!("  profile {own}"),
-                None => String::new(),
+                Some(endpoint) => format!("  model {model} at {endpoint}{profile}"),
+                None => profile,
             };
             text += &format!("  {agent_id:names$}  {status:7}{speaks}\n");
         }

@@ -4,53 +4,42 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
-use fleet_deliberation::{DeliberationId, Priority, Task};
+use fleet_deliberation::{DeliberationId, Priority, Role, Task};
 use fleet_orchestrator::port::Entropy as _;
-use fleet_orchestrator::{HandleError, Scope};
+use fleet_orchestrator::{HandleError, Request, Scope};
 
 use crate::cli::in_flags;
 use crate::cli::{Deliberate, TaskPriority};
 use crate::config::Loaded;
 use crate::remote::{Asked, Following, Remote};
-use crate::running::Running;
+use crate::running::{self, Running};
 use crate::show::shows::Shows;
 use crate::show::{self, follow};
+use crate::state::{Source, source};
 use crate::telemetry::Telemetry;
 use crate::{Exit, Problem, model, telemetry};
 
 pub(super) async fn run(loaded: &Loaded, asked: Deliberate) -> anyhow::Result<Exit> {
-    let description = description(&asked)?;
-    match asked.server.clone() {
-        Some(address) => remotely(&address, asked, description).await,
-        None => here(loaded, asked, description).await,
+    let request = request(&asked)?;
+    match &asked.server {
+        Some(address) => remotely(address, request, asked.json).await,
+        None => here(loaded, request, asked.json).await,
     }
 }
 
-async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow::Result<Exit> {
-    let id = match &asked.id {
-        Some(id) => id.clone(),
-        None => fleet_embedded::SystemEntropy.id(),
-    };
-    let id =
-        DeliberationId::new(&id).map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
-    let telemetry = Telemetry::start()?;
-    let chosen = model::choose(
-        loaded,
-        model::World::told(telemetry.observer()),
-        model::For::Task { role: &asked.role },
-    )
-    .await?;
-    let label = chosen.label.clone();
-    let mut running = Running::start(loaded, chosen, telemetry, Scope::Only(id.clone())).await?;
-    let request = fleet_orchestrator::Request {
-        id: Some(id.clone()),
+/// What is asked, checked before anybody else is asked anything.
+fn request(asked: &Deliberate) -> anyhow::Result<Request> {
+    let id = asked.id.as_deref().map(DeliberationId::new).transpose();
+    let id = id.map_err(|error| Problem::new(Exit::Refused, format!("--id {error}")))?;
+    let request = Request {
+        id,
         task: Task {
-            description,
-            rubric: asked.rubric.unwrap_or_default(),
-            requirements: asked.require,
-            metadata: asked.metadata.into_iter().collect(),
+            description: description(asked)?,
+            rubric: asked.rubric.clone().unwrap_or_default(),
+            requirements: asked.require.clone(),
+            metadata: asked.metadata.iter().cloned().collect(),
         },
-        role: asked.role,
+        role: asked.role.clone(),
         rounds: asked.rounds,
         rounds_max: None,
         agents: asked.agents,
@@ -59,6 +48,22 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
         priority: asked.priority.map(priority),
         trace: telemetry::caller(),
     };
+    request.validate().map_err(|rejection| in_flags(HandleError::Rejected(rejection).into()))?;
+    Ok(request)
+}
+
+async fn here(loaded: &Loaded, mut request: Request, json: bool) -> anyhow::Result<Exit> {
+    let id = match &request.id {
+        Some(id) => id.clone(),
+        None => DeliberationId::new(&fleet_embedded::SystemEntropy.id()).context("making an id")?,
+    };
+    request.id = Some(id.clone());
+    check_role(loaded, &request.role).await?;
+    let telemetry = Telemetry::start()?;
+    let purpose = model::For::Task { role: &request.role };
+    let chosen = model::choose(loaded, model::World::told(telemetry.observer()), purpose).await?;
+    let label = chosen.label.clone();
+    let mut running = Running::start(loaded, chosen, telemetry, Scope::Only(id.clone())).await?;
     let signals = follow::Signals::listen()?;
     let submitted = running.coordinator.submit(request).await;
     if let Err(error) = submitted {
@@ -72,33 +77,52 @@ async fn here(loaded: &Loaded, asked: Deliberate, description: String) -> anyhow
     }
     show::introduce(&id, &label);
     let outcome = follow::here(&mut running, &id, signals).await;
-    show::conclude(running, outcome, loaded, (&id, &label), asked.json).await
+    show::conclude(running, outcome, loaded, (&id, &label), json).await
 }
 
-async fn remotely(address: &str, asked: Deliberate, description: String) -> anyhow::Result<Exit> {
+/// Refuses a role without a council before any model server is asked. Where that cannot be told yet, it is
+/// told once the state is open.
+async fn check_role(loaded: &Loaded, role: &str) -> anyhow::Result<()> {
+    match source(loaded, None).await {
+        Ok(Source::Files(coordinator)) => coordinator.councils().get(role).map(drop).map_err(Into::into),
+        Ok(Source::Server(_)) => Ok(()),
+        Err(error) if Problem::report(&error).0 == Exit::NotFound => {
+            let existing: Vec<Role> =
+                running::configured(&loaded.config)?.into_iter().map(|council| council.role).collect();
+            match existing.iter().any(|known| known.as_str().eq_ignore_ascii_case(role)) {
+                true => Ok(()),
+                false => Err(HandleError::NoCouncil { role: role.to_owned(), existing }.into()),
+            }
+        }
+        Err(_) => Ok(()),
+    }
+}
+
+async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result<Exit> {
     let remote = Remote::connect(address).await?;
-    let timeout_seconds = number("--timeout", asked.timeout)?;
+    let Request { id, task, role, rounds, agents, timeout_ms, priority, .. } = request;
+    let Task { description, rubric, requirements, metadata } = task;
     let request = wire::DeliberateRequest {
         task_description: description,
-        role: asked.role,
+        role,
         constraints: Some(wire::TaskConstraints {
-            rubric: asked.rubric.unwrap_or_default(),
-            requirements: asked.require,
-            metadata: asked.metadata.into_iter().collect(),
+            rubric,
+            requirements,
+            metadata: metadata.into_iter().collect(),
             max_iterations: 0,
-            timeout_seconds,
+            timeout_seconds: number("--timeout", timeout_ms.map(|ms| ms / 1000))?,
         }),
-        rounds: asked.rounds.map(|n| number("--rounds", Some(n.into()))).transpose()?,
-        num_agents: number("--agents", asked.agents.map(u64::from))?,
-        task_id: asked.id.unwrap_or_default(),
+        rounds: rounds.map(|n| number("--rounds", Some(n.into()))).transpose()?,
+        num_agents: number("--agents", agents.map(u64::from))?,
+        task_id: id.map(|id| id.to_string()).unwrap_or_default(),
         wait: Some(false),
         after_sequence: 0,
         // As the wire has them: LOW, MEDIUM and HIGH.
-        priority: match asked.priority {
+        priority: match priority {
             None => 0,
-            Some(TaskPriority::Low) => 1,
-            Some(TaskPriority::Normal) => 3,
-            Some(TaskPriority::High) => 5,
+            Some(Priority::Low) => 1,
+            Some(Priority::Normal) => 3,
+            Some(Priority::High) => 5,
         },
         tokens: None,
     };
@@ -118,7 +142,7 @@ async fn remotely(address: &str, asked: Deliberate, description: String) -> anyh
     let following = Following::new(remote.clone(), &find, what);
     let followed = follow::remotely(following, &id, Some(&remote), signals, Shows::steps()).await?;
     let outcome = followed.context("a deliberation that was followed to its end has an outcome")?;
-    show::outcome(&outcome, &format!("the server at {address}"), asked.json)
+    show::outcome(&outcome, &format!("the server at {address}"), json)
 }
 
 fn priority(asked: TaskPriority) -> Priority {

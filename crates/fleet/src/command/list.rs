@@ -11,6 +11,9 @@ use crate::show::{print, say};
 use crate::state::{Source, at_work, source};
 use crate::{Exit, Problem};
 
+/// The most that are listed at once.
+const LIMIT_MAX: u32 = 1000;
+
 #[derive(Serialize)]
 struct Row {
     task_id: String,
@@ -24,17 +27,15 @@ struct Row {
 }
 
 pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
-    let found = source(loaded, asked.server.as_deref()).await;
+    // Whoever names a server has it work on them.
+    let idle = !at_work(loaded) && asked.server.is_none();
+    let found = match asked.status {
+        Some(ListedStatus::Left) if !idle => Ok(None),
+        _ => source(loaded, asked.server.as_deref()).await.map(Some),
+    };
     let rows: Vec<Row> = match found {
-        Ok(Source::Server(remote)) => {
-            let listed = remote.list(asked.limit, asked.status.map(wire_status), asked.role.clone());
-            listed.await?.into_iter().map(Row::of_info).collect()
-        }
-        Ok(Source::Files(coordinator)) => {
-            let filter = Filter { status: asked.status.map(status), role: asked.role.clone() };
-            let newest = coordinator.newest(asked.limit as usize, &filter).await?;
-            newest.iter().map(|loaded| Row::of_state(&loaded.state)).collect()
-        }
+        Ok(None) => Vec::new(),
+        Ok(Some(source)) => rows(&source, &asked).await?,
         // Where nothing was ever submitted there is nothing to list, which is no error.
         Err(error) if Problem::report(&error).0 == Exit::NotFound => Vec::new(),
         Err(error) => return Err(error),
@@ -48,45 +49,81 @@ pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
         say(if filtered { "nothing of the kind is known" } else { "nothing was submitted yet" });
         return Ok(Exit::Done);
     }
-    let idle = !at_work(loaded) && asked.server.is_none();
     let ids = rows.iter().map(|row| row.task_id.chars().count()).max().unwrap_or(0);
     let mut text = format!("{:ids$}  {:9}  {:11}  {:20}  TASK\n", "ID", "ROLE", "STATUS", "SUBMITTED");
     for row in rows {
         let status = match row.status {
             "PENDING" | "IN_PROGRESS" if idle => "LEFT",
-            "FAILED" if row.error_type.as_deref() == Some("cancelled") => "CANCELLED",
+            "FAILED" if row.is_cancelled() => "CANCELLED",
             status => status,
         };
         let task: String = row.task_description.split_whitespace().collect::<Vec<_>>().join(" ");
         let task: String = task.chars().take(60).collect();
-        let submitted = row.submitted_at.split('.').next().unwrap_or_default();
+        // To the second; Z, for UTC, stays.
+        let submitted = row.submitted_at.split('.').next().unwrap_or_default().trim_end_matches('Z');
+        let submitted = format!("{submitted}Z");
         text += &format!("{:ids$}  {:9}  {status:11}  {submitted:20}  {task}\n", row.task_id, row.role);
     }
     print(&text)?;
     Ok(Exit::Done)
 }
 
-fn status(asked: ListedStatus) -> Status {
+/// What is listed, the newest first.
+async fn rows(source: &Source, asked: &List) -> anyhow::Result<Vec<Row>> {
+    // Who was cancelled is not asked for on the wire: it is told from what has failed.
+    let limit = if asked.status == Some(ListedStatus::Cancelled) { LIMIT_MAX } else { asked.limit };
+    let mut rows = Vec::new();
+    for status in statuses(asked.status) {
+        match source {
+            Source::Server(remote) => {
+                let listed = remote.list(limit, status.map(wire_status), asked.role.clone()).await?;
+                rows.extend(listed.into_iter().map(Row::of_info));
+            }
+            Source::Files(coordinator) => {
+                let filter = Filter { status: *status, role: asked.role.clone() };
+                let newest = coordinator.newest(limit as usize, &filter).await?;
+                rows.extend(newest.iter().map(|loaded| Row::of_state(&loaded.state)));
+            }
+        }
+    }
+    if asked.status == Some(ListedStatus::Cancelled) {
+        rows.retain(Row::is_cancelled);
+    }
+    if asked.status == Some(ListedStatus::Left) {
+        rows.sort_by(|one, other| other.submitted_at.cmp(&one.submitted_at));
+    }
+    rows.truncate(asked.limit as usize);
+    Ok(rows)
+}
+
+/// As what the deliberations that are asked for are recorded.
+fn statuses(asked: Option<ListedStatus>) -> &'static [Option<Status>] {
     match asked {
-        ListedStatus::Pending => Status::Pending,
-        ListedStatus::InProgress => Status::InProgress,
-        ListedStatus::Completed => Status::Completed,
-        ListedStatus::Failed => Status::Failed,
-        ListedStatus::Timeout => Status::TimedOut,
+        None => &[None],
+        Some(ListedStatus::Pending) => &[Some(Status::Pending)],
+        Some(ListedStatus::InProgress) => &[Some(Status::InProgress)],
+        Some(ListedStatus::Completed) => &[Some(Status::Completed)],
+        Some(ListedStatus::Failed | ListedStatus::Cancelled) => &[Some(Status::Failed)],
+        Some(ListedStatus::Timeout) => &[Some(Status::TimedOut)],
+        Some(ListedStatus::Left) => &[Some(Status::Pending), Some(Status::InProgress)],
     }
 }
 
-fn wire_status(asked: ListedStatus) -> DeliberationStatus {
-    match asked {
-        ListedStatus::Pending => DeliberationStatus::Pending,
-        ListedStatus::InProgress => DeliberationStatus::InProgress,
-        ListedStatus::Completed => DeliberationStatus::Completed,
-        ListedStatus::Failed => DeliberationStatus::Failed,
-        ListedStatus::Timeout => DeliberationStatus::Timeout,
+fn wire_status(status: Status) -> DeliberationStatus {
+    match status {
+        Status::Pending => DeliberationStatus::Pending,
+        Status::InProgress => DeliberationStatus::InProgress,
+        Status::Completed => DeliberationStatus::Completed,
+        Status::Failed => DeliberationStatus::Failed,
+        Status::TimedOut => DeliberationStatus::Timeout,
     }
 }
 
 impl Row {
+    fn is_cancelled(&self) -> bool {
+        self.status == "FAILED" && self.error_type.as_deref() == Some("cancelled")
+    }
+
     fn of_state(state: &Deliberation) -> Row {
         Row {
             task_id: state.id().to_string(),

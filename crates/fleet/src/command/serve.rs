@@ -48,7 +48,7 @@ async fn start(loaded: &Loaded) -> anyhow::Result<Running> {
     let address = listener.local_addr().context("asking for the address")?;
     let telemetry = Telemetry::start()?;
     let chosen = model::choose(loaded, model::World::told(telemetry.observer()), model::For::Serving).await?;
-    let label = chosen.label.clone();
+    let models = chosen.named.clone();
     let mut running = Running::start(loaded, chosen, telemetry, Scope::All).await?;
     running.describe(&state::serving(address))?;
 
@@ -73,7 +73,9 @@ async fn start(loaded: &Loaded) -> anyhow::Result<Running> {
     running.parts.spawn(async move { ("the gRPC server", server.await.map_err(Into::into)) });
     let open = running.coordinator.in_flight();
     say(format_args!("fleet {} serves gRPC on {address}", env!("CARGO_PKG_VERSION")));
-    say(format_args!("model: {label}"));
+    for model in models {
+        say(format_args!("model: {model}"));
+    }
     say(format_args!("state: {} ({open} deliberations open)", loaded.state_dir()?.display()));
     Ok(running)
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cli::ShowStatus;
 use crate::config::Loaded;
-use crate::remote::Remote;
+use crate::remote::{AGAIN, Remote};
 use crate::show::print;
 use crate::{Exit, Problem, state};
 
@@ -45,11 +45,13 @@ pub(super) async fn run(loaded: &Loaded, asked: ShowStatus) -> anyhow::Result<Ex
         let message = "no server works on the state; start one with `fleet serve`, or name one with --server";
         return Err(Problem::new(Exit::Unavailable, message).into());
     };
-    let mut calls = Remote::connect(&address).await?.calls();
-    let status = calls.get_status(wire::GetStatusRequest { include_stats: true }).await?.into_inner();
+    let remote = Remote::connect(&address).await?;
+    let (mut calls, lost) = (remote.calls(), |status| remote.failed(status, AGAIN));
+    let status =
+        calls.get_status(wire::GetStatusRequest { include_stats: true }).await.map_err(lost)?.into_inner();
     let time_range_ms = i64::from(asked.within.unwrap_or(0)) * 1000;
     let request = wire::GetMetricsRequest { metric_type: "all".into(), time_range_ms };
-    let status = Status::of(status, calls.get_metrics(request).await?.into_inner());
+    let status = Status::of(status, calls.get_metrics(request).await.map_err(lost)?.into_inner());
     if asked.json {
         print(&(serde_json::to_string(&status)? + "\n"))?;
     } else {

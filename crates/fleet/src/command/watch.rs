@@ -11,7 +11,11 @@ use crate::state::{self, Source, source};
 
 pub(super) async fn run(loaded: &Loaded, asked: Watch) -> anyhow::Result<Exit> {
     let id = show::parse_id(&asked.id)?;
-    let shows = if asked.events { Shows::Lines } else { Shows::steps() };
+    let shows = match (asked.events, asked.json) {
+        (true, _) => Shows::Lines,
+        (false, true) => Shows::steps(),
+        (false, false) => Shows::steps_anywhere(),
+    };
     let followed = match source(loaded, asked.server.as_deref()).await? {
         Source::Server(remote) => {
             let find = || match &asked.server {
@@ -22,7 +26,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Watch) -> anyhow::Result<Exit> {
             let what = Asked {
                 id: id.to_string(),
                 after: asked.after,
-                tokens: asked.tokens || !asked.events,
+                tokens: asked.tokens || shows.writing(),
                 only_end: !asked.events,
             };
             let following = Following::new(remote, &find, what);

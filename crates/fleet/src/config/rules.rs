@@ -7,6 +7,7 @@ use fleet_deliberation::{
     AGENTS_MAX, BASE_URL_BOUND, ROUNDS_MAX, Role, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN, check_parameters,
     is_base_url,
 };
+use fleet_llm::check_url;
 use tracing_subscriber::EnvFilter;
 
 use super::key::{Key, canonical};
@@ -155,7 +156,8 @@ fn broken(setting: &Setting) -> Option<String> {
         }
         Scalar::Text(value) => broken_text(key, value),
         Scalar::Texts(values) => {
-            let right = key != "model.url" || values.iter().all(|value| is_base_url(value));
+            let right =
+                key != "model.url" || values.iter().all(|url| is_base_url(url) && check_url(url).is_ok());
             (!right).then(|| BASE_URL_BOUND.to_owned())
         }
         Scalar::Any(value) => {

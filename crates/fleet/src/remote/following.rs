@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 use tonic::{Code, Status, Streaming};
 use tonic_types::StatusExt as _;
 
-use super::Remote;
+use super::{Remote, is_lost};
 use crate::{Exit, Problem};
 
 /// How long a server may be away before it is given up.
@@ -136,7 +136,7 @@ impl<'a> Following<'a> {
     /// Takes an error that may pass, and says what it is; gives back any other, and one that lasts too long.
     fn bear(&mut self, error: anyhow::Error) -> anyhow::Result<String> {
         self.stream = None;
-        let Some((fault, message)) = fault(&error) else { return Err(error) };
+        let Some((fault, message)) = fault(&error, self.remote.address()) else { return Err(error) };
         let now = Instant::now();
         let away = self.away.get_or_insert(Away { since: now, pause: PAUSE / 2, busy: false });
         away.pause = (away.pause * 2).min(PAUSE_MAX);
@@ -145,9 +145,11 @@ impl<'a> Following<'a> {
             // It answers, so it is there.
             Fault::Busy(pause) => (away.since, away.pause) = (now, pause.max(PAUSE)),
             Fault::Away if away.since.elapsed() > AWAY_MAX => {
-                let (away_s, id) = (AWAY_MAX.as_secs(), &self.asked.id);
+                let (away_s, id, address) = (AWAY_MAX.as_secs(), &self.asked.id, self.remote.address());
                 let advice = "what it accepted goes on at its next start; follow it then with: fleet watch";
-                let message = format!("the server has been away for {away_s} s ({message}); {advice} {id}");
+                let message = format!(
+                    "the server has been away for {away_s} s ({message}); {advice} {id} --server {address}"
+                );
                 return Err(Problem::new(Exit::Unavailable, message).into());
             }
             Fault::Away => {}
@@ -164,14 +166,13 @@ enum Fault {
 }
 
 /// The fault that an error is, with what is said of it; `None` for one that does not pass.
-fn fault(error: &anyhow::Error) -> Option<(Fault, String)> {
+fn fault(error: &anyhow::Error, address: &str) -> Option<(Fault, String)> {
     let Some(status) = error.downcast_ref::<Status>() else {
         let problem = error.downcast_ref::<Problem>()?;
         return (problem.exit == Exit::Unavailable).then(|| (Fault::Away, problem.message.clone()));
     };
-    // With a source the connection said it, not the server, in words that help nobody.
-    if std::error::Error::source(status).is_some() {
-        return Some((Fault::Away, "the connection to the server broke".into()));
+    if is_lost(status) {
+        return Some((Fault::Away, format!("the connection to the server at {address} was lost")));
     }
     let fault = match status.code() {
         Code::ResourceExhausted => {

@@ -129,7 +129,8 @@ pub(crate) async fn remotely(
     let mut heard = pin!(following.next());
     let mut cancelled = pin!(None);
     let left = || {
-        let hint = format!("left; the server goes on, follow it with: fleet watch {id}");
+        let at = owner.map(|remote| format!(" --server {}", remote.address())).unwrap_or_default();
+        let hint = format!("left; the server goes on, follow it with: fleet watch {id}{at}");
         Err(Problem::new(Exit::Left, hint).into())
     };
     loop {

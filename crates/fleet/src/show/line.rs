@@ -6,6 +6,8 @@ use serde::Serialize;
 #[derive(Serialize)]
 struct Line<'a> {
     sequence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at_ms: Option<i64>,
     task_id: &'a str,
     status: &'a str,
     progress_percent: i32,
@@ -89,6 +91,7 @@ struct Writing<'a> {
 pub(super) fn of(update: &wire::DeliberationUpdate) -> anyhow::Result<String> {
     let line = Line {
         sequence: update.sequence,
+        at_ms: Some(update.at_ms).filter(|ms| *ms > 0),
         task_id: &update.task_id,
         status: &update.status,
         progress_percent: update.progress_percent,

@@ -194,7 +194,7 @@ async fn a_restore_that_dies_leaves_one_state_or_the_other() {
                 other => panic!("{other}: {}", read.stderr),
             }
             // Whoever works on it finds one of the two.
-            let asked = ["deliberate", TASK, "--role", "NOBODY", "--model", "simulated", "--state", at];
+            let asked = ["councils", "delete", "NOBODY", "--state", at];
             refused(&place.run(&asked).await, 6, &["NOBODY"]);
             let found = ids(&place, at).await;
             match (found == before, found == after) {

@@ -417,6 +417,44 @@ async fn every_bad_command_line_and_configuration_says_what_is_wrong_and_keeps_n
 }
 
 #[tokio::test]
+async fn a_bound_is_the_same_with_a_server_and_without_and_nobody_is_asked_before_it_is_checked() {
+    let model = answers(0).await;
+    let (place, url) = (Place::new(), model.url());
+    let agents = "must lie between 1 and 64";
+    let cases: [(&[&str], &str); 8] = [
+        (&["x", "--agents", "0"], agents),
+        (&["x", "--agents", "65"], agents),
+        (&["x", "--rounds", "11"], "must lie between 0 and 10"),
+        (&["x", "--timeout", "0"], "must lie between 1 s and 86400 s"),
+        (&["x", "--timeout", "86401"], "--timeout is 86401 s; it must lie between 1 s and 86400 s"),
+        (&["x", "--timeout", "18446744073709551615"], "must lie between 1 s and 86400 s"),
+        (&["x", "--id", "a b"], "--id"),
+        (&[" "], "the task is empty"),
+    ];
+    for (flags, says) in cases {
+        let here = place.fleet(&["deliberate", "--url", &url]).also(flags).end().await;
+        // Nobody is there: it would end with 8 if anybody was asked.
+        let there = place.fleet(&["deliberate", "--server", "127.0.0.1:9"]).also(flags).end().await;
+        assert_eq!((here.code, there.code), (2, 2), "{flags:?}: {} {}", here.stderr, there.stderr);
+        assert!(here.stderr.contains(says), "{flags:?}: {}", here.stderr);
+        assert_eq!(here.stderr, there.stderr, "{flags:?}");
+    }
+    let unknown = place.run(&["deliberate", "x", "--role", "SAGE", "--url", &url]).await;
+    assert_eq!(unknown.code, 6, "{}", unknown.stderr);
+    assert_eq!(model.connections(), 0, "the model server is asked for nothing");
+    // A client of its own is told the same bounds.
+    let server = place.serve(&["--url", &url]).await;
+    let mut client = server.client().await;
+    let request = DeliberateRequest { num_agents: 65, ..deliberate("x") };
+    let refused = client.calls.deliberate(request).await.unwrap_err();
+    assert!(refused.message().contains(agents), "{refused}");
+    let constraints = Some(wire::TaskConstraints { timeout_seconds: -1, ..Default::default() });
+    let request = DeliberateRequest { constraints, ..deliberate("x") };
+    let refused = client.calls.deliberate(request).await.unwrap_err();
+    assert!(refused.message().contains("must lie between 1 and 86400"), "{refused}");
+}
+
+#[tokio::test]
 async fn variables_that_make_no_sense_are_named() {
     let place = Place::new();
     let cases: BTreeMap<&str, (&str, &str)> = [

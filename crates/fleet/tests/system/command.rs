@@ -262,3 +262,25 @@ async fn the_configuration_shows_values_and_where_they_came_from() {
     let reference = place.run(&["config", "--reference"]).await;
     assert_eq!(reference.stdout, fleet::config::DEFAULTS);
 }
+
+#[tokio::test]
+async fn the_help_of_a_command_keeps_its_own_options_apart_from_those_of_all() {
+    let place = Place::new();
+    for command in [&["deliberate"][..], &["list"], &["serve"], &["councils"], &["councils", "register"], &[]]
+    {
+        let help = place.fleet(command).also(&["--help"]).end().await.stdout;
+        let (own, all) = help.split_once("\nOptions of every command:\n").expect("a heading of their own");
+        let heading = |line: &&str| line.ends_with(':') && !line.starts_with(' ');
+        assert_eq!(all.lines().find(heading), None, "{command:?}: {help}");
+        for flag in ["--config <FILE>", "--state <DIR>", "-q, --quiet", "--no-color"] {
+            assert!(all.contains(flag) && !own.contains(flag), "{command:?} {flag}: {help}");
+        }
+        assert!(own.contains("-h, --help"), "{help}");
+    }
+    let help = place.run(&["deliberate", "--help"]).await.stdout;
+    let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        words.contains("another that has a council, by the configuration or by `fleet councils create`"),
+        "{words}"
+    );
+}

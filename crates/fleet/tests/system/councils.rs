@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use fleet_api::v1::{self as wire, DeliberateRequest};
+use fleet_scripted::Reply;
 use serde_json::Value;
 use tonic::Code;
 
@@ -262,7 +263,12 @@ async fn the_command_changes_councils_with_a_server_and_without_one() {
     let model = answers(0).await;
     let server = place.serve(&["--url", &model.url()]).await;
     let there = json(&place.run(&["councils", "list", "SECURITY", "--json"]).await);
-    assert_eq!(there[0]["agents"][2]["endpoint"], "http://gpu:8000");
+    let guest = &there[0]["agents"][2];
+    assert_eq!((&guest["endpoint"], &guest["model"]), (&"http://gpu:8000".into(), &"m".into()));
+    assert_eq!(guest["model_profile"], "default", "what it does not say itself is as there");
+    assert_eq!(there[0]["agents"][0]["model"], "scripted");
+    let table = place.run(&["councils", "list", "SECURITY"]).await.stdout;
+    assert!(table.contains("model m at http://gpu:8000\n"), "{table}");
     assert_eq!(there[0]["origin"], "call");
     assert_eq!(place.run(&["councils", "unregister", "SECURITY", "guest"]).await.code, 0);
     assert_eq!(place.run(&["councils", "delete", "QA"]).await.code, 0);
@@ -276,6 +282,47 @@ async fn the_command_changes_councils_with_a_server_and_without_one() {
     );
     let unknown = place.run(&["councils", "list", "NONE"]).await;
     assert_eq!(unknown.code, 6, "{}", unknown.stderr);
+}
+
+#[tokio::test]
+async fn an_agent_whose_own_server_is_away_is_registered_with_a_warning_and_is_offline_until_it_answers() {
+    let (model, own) = (answers(0).await, answers(0).await);
+    let place = Place::new();
+    let config = place.file("fleet.toml", "");
+    let register = |agent: &'static str, url: String| {
+        let flags = ["--config", &config, "councils", "register", "DEV", agent];
+        place.fleet(&flags).also(&["--endpoint", &url, "--model", "scripted"]).end()
+    };
+    let away = "http://127.0.0.1:9";
+    // Without a server it is looked at from here.
+    let said = register("first", away.into()).await;
+    assert_eq!(said.code, 0, "{}", said.stderr);
+    assert!(said.stderr.contains("warning: the agent is offline") && said.stderr.contains(away), "{said:?}");
+
+    let server = place.serve(&["--url", &model.url()]).await;
+    let client = server.client().await;
+    let stands = async |agent: &str| {
+        let council = listed(&client, "DEV").await.unwrap().remove(0);
+        council.agents.into_iter().find(|info| info.agent_id == agent).unwrap().status
+    };
+    // It is looked at from the start, before anybody has called it.
+    eventually("it was looked at", || async { (stands("first").await == "offline").then_some(()) }).await;
+    own.set_health(Reply::error(503, "unavailable", "down for today"));
+    let said = register("second", own.url()).await;
+    assert!(said.stderr.contains("warning: the agent is offline until it answers"), "{}", said.stderr);
+    assert!(said.stderr.contains("/health says 503"), "{}", said.stderr);
+    assert_eq!(stands("second").await, "offline", "at once, without a call");
+    own.set_health(Reply::raw(200, "text/plain", ""));
+    let said = register("third", own.url()).await;
+    assert!(said.code == 0 && !said.stderr.contains("warning"), "{}", said.stderr);
+    assert_eq!((stands("second").await.as_str(), stands("third").await.as_str()), ("ready", "ready"));
+    own.set_models(&["another"]);
+    let said = register("fourth", own.url()).await;
+    assert!(
+        said.stderr.contains("warning") && said.stderr.contains("does not list the model scripted"),
+        "{said:?}"
+    );
+    assert_eq!(stands("fourth").await, "ready", "servers know names that they do not list");
 }
 
 #[tokio::test]
@@ -297,9 +344,15 @@ async fn a_list_names_only_what_is_asked_for() {
     assert_eq!(ids(&[]).await, ["c", "b", "a"]);
     assert_eq!(ids(&["--role", "dev"]).await, ["c", "a"]);
     assert_eq!(ids(&["--status", "failed"]).await, ["a"]);
+    assert_eq!(ids(&["--status", "cancelled"]).await, ["a"]);
+    assert_eq!(ids(&["--status", "cancelled", "--role", "QA"]).await, [""; 0]);
+    assert_eq!(ids(&["--status", "left"]).await, [""; 0], "a server works on them");
     assert_eq!(ids(&["--status", "pending", "--role", "QA"]).await, ["b"]);
     assert_eq!(ids(&["--status", "pending", "--limit", "1"]).await, ["c"]);
-    assert!(place.run(&["list"]).await.stdout.contains("CANCELLED"));
+    let table = place.run(&["list"]).await.stdout;
+    assert!(table.contains("CANCELLED"));
+    let submitted = table.lines().nth(1).unwrap().split_whitespace().nth(3).unwrap();
+    assert!(submitted.len() == 20 && submitted.ends_with('Z'), "with its zone: {table}");
     let_go.store(true, std::sync::atomic::Ordering::SeqCst);
     drop(server);
     // Without a server the files say the same.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
 use crate::support::{HELD, Place, answers, council, held, refuses, root, until};
 use fleet::Exit;
 use fleet_scripted::{Call, Reply, Scripted};
@@ -74,7 +76,11 @@ async fn what_is_not_acceptable_ends_with_2() {
 async fn too_few_answers_end_with_3_and_say_why() {
     let model = refuses().await;
     let (place, url) = (Place::new(), model.url());
-    let says = ["no verdict: 0 of 3 agents answered, 1 needed", "agent-dev-002", "(unauthorized)"];
+    let says = [
+        "no verdict: 0 of 3 agents answered, 1 needed\n",
+        "\n  agent-dev-001, agent-dev-002, agent-dev-003: http://",
+        "(unauthorized)\n",
+    ];
     ends(&place, &["deliberate", TASK, "--url", &url, "--model", "m"], 3, &says).await;
     assert_eq!(model.calls().len(), 3, "what cannot pass is not tried again");
     let ended = place.run(&["deliberate", TASK, "--url", &url, "--model", "m", "--json"]).await;
@@ -234,4 +240,56 @@ async fn a_result_that_is_not_there_yet_ends_with_10() {
     ends(&place, &["watch", &id], 10, &["nobody works on deliberation", &format!("fleet resume {id}")]).await;
     let listed = place.run(&["list"]).await;
     assert!(listed.stdout.contains(" LEFT "), "{}", listed.stdout);
+    let left = place.run(&["list", "--status", "left"]).await;
+    assert_eq!((left.code, left.stdout), (0, listed.stdout));
+    assert_eq!(place.run(&["list", "--status", "left", "--role", "QA"]).await.stdout, "");
+    let councils = place.run(&["councils", "list", "DEV"]).await;
+    assert!(!councils.stdout.contains("busy") && !councils.stdout.contains("active"), "{}", councils.stdout);
+    assert!(councils.stdout.contains("ready"), "what was left keeps nobody busy: {}", councils.stdout);
+}
+
+#[tokio::test]
+async fn a_server_that_is_lost_during_a_call_is_told_in_our_own_words() {
+    let place = Place::new();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    // It takes the call, says what is no HTTP/2 or nothing, and is gone.
+    let gone = tokio::spawn(async move {
+        let mut nth = 0;
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let read = stream.read(&mut [0; 1024]).await;
+            if nth % 2 == 0 && read.is_ok() {
+                stream.write_all(&[b'x'; 256]).await.ok();
+            }
+            nth += 1;
+        }
+    });
+    let watch = format!("fleet watch mine --server {address}");
+    let list = format!("fleet list --server {address}");
+    for (command, says) in [
+        (&["list"][..], "ask again"),
+        (&["status"], "ask again"),
+        (&["result", "mine"], "ask again"),
+        (&["cancel", "mine"], &watch),
+        (&["councils"], "ask again"),
+        (&["councils", "delete", "QA"], "fleet councils"),
+        (&["deliberate", TASK, "--id", "mine"], &watch),
+        (&["deliberate", TASK], &list),
+    ] {
+        for _ in 0..2 {
+            let lost = place.fleet(command).also(&["--server", &address]).end().await;
+            assert_eq!(lost.code, 8, "{command:?}: {}", lost.stderr);
+            let begins = format!("fleet: the connection to the server at {address} was lost; ");
+            assert!(
+                lost.stderr.starts_with(&begins) && lost.stderr.contains(says),
+                "{command:?}: {}",
+                lost.stderr
+            );
+            for theirs in ["h2", "protocol", "transport", "hyper"] {
+                assert!(!lost.stderr.contains(theirs), "{command:?}: {}", lost.stderr);
+            }
+        }
+    }
+    gone.abort();
 }

@@ -48,6 +48,21 @@ async fn health_is_told_to_whoever_speaks_http() {
 }
 
 #[tokio::test]
+async fn a_server_whose_log_cannot_be_read_is_alive_and_not_ready() {
+    let model = answers(0).await;
+    let place = Place::new();
+    let server = place.serve(&["--url", &model.url()]).await;
+    let file = rusqlite::Connection::open(place.state().join("fleet.db")).unwrap();
+    file.execute_batch("ALTER TABLE records RENAME TO gone").unwrap();
+    let is = |page: Page, status, body| assert_eq!((page.status, page.body.as_str()), (status, body));
+    is(get(&server.address, "/health/ready", "").await, 503, "the log cannot be read\n");
+    is(get(&server.address, "/health/live", "").await, 200, "live\n");
+    assert!(server.running.stderr().contains("the log cannot be read"), "{}", server.running.stderr());
+    file.execute_batch("ALTER TABLE gone RENAME TO records").unwrap();
+    is(get(&server.address, "/health/ready", "").await, 200, "ready\n");
+}
+
+#[tokio::test]
 async fn other_pages_are_not_found() {
     let model = answers(0).await;
     let place = Place::new();

@@ -201,3 +201,29 @@ async fn a_server_that_stands_still_keeps_nobody() {
     assert_eq!(run.ended().await.code, 130);
     server.running.signal("-CONT");
 }
+
+#[tokio::test]
+async fn an_interrupt_while_the_server_is_gone_says_what_is_to_be_done() {
+    let model = answers(HELD).await;
+    let place = Place::new();
+    let server =
+        place.serve_with(&["--url", &model.url()], &[("FLEET__SERVER__SHUTDOWN_GRACE_S", "0")]).await;
+    let address = server.address.clone();
+    let run = place.fleet(&["deliberate", TASK, "--id", "far", "--server", &address]).start();
+    run.says("deliberation far").await;
+    until("the model is asked", || model.calls().len() == 3).await;
+    assert_eq!(server.stop().await.code, 0);
+    run.says("trying again").await;
+    run.signal("-INT");
+    let ended = run.ended().await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (8, ""), "{}", ended.stderr);
+    let last = ended.stderr.lines().last().unwrap();
+    assert_eq!(
+        last,
+        format!(
+            "fleet: the connection to the server at {address} was lost; if it was not cancelled, it goes on at the \
+             server's next start: fleet cancel far --server {address} ends it, fleet watch far --server {address} \
+             follows it"
+        )
+    );
+}

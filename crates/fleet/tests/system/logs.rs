@@ -9,7 +9,9 @@ async fn a_log_for_programs_is_one_object_a_line() {
     let model = answers(0).await;
     let place = Place::new();
     let variables = [("FLEET_LOG_FORMAT", "json"), ("FLEET_LOG", "debug")];
-    let server = place.serve_with(&["--url", &model.url()], &variables).await;
+    let profiles =
+        place.file("fleet.toml", "[profiles.big]\nname = 'scripted'\n[profiles.small]\nname = 'scripted'\n");
+    let server = place.serve_with(&["--url", &model.url(), "--config", &profiles], &variables).await;
     let client = server.client().await;
     let id = client.clone().submit(deliberate("Sort a list")).await.unwrap();
     client.ended(&id).await;
@@ -21,9 +23,15 @@ async fn a_log_for_programs_is_one_object_a_line() {
         for key in ["timestamp", "level", "message"] {
             assert!(line[key].is_string(), "{key}: {line}");
         }
-        said.push(line["message"].as_str().unwrap().to_owned());
+        let message = line["message"].as_str().unwrap();
+        assert!(!message.contains('\n'), "one fact a line: {line}");
+        said.push(message.to_owned());
     }
-    for what in ["serves gRPC on ", "model: ", "stopping; "] {
+    let models: Vec<&String> = said.iter().filter(|message| message.starts_with("model: ")).collect();
+    let expected =
+        ["big", "default", "small"].map(|name| format!("model: profile {name}: scripted at {}", model.url()));
+    assert_eq!(models, expected.iter().collect::<Vec<_>>(), "each profile, by its name");
+    for what in ["serves gRPC on ", "state: ", "stopping; "] {
         assert!(said.iter().any(|message| message.contains(what)), "{what}: {said:?}");
     }
 }

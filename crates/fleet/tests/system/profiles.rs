@@ -276,3 +276,31 @@ async fn quiet_says_nothing_but_what_went_wrong() {
     let wrong = place.run(&["result", "nobody", "-q"]).await;
     assert!(wrong.stderr.contains("there is no deliberation nobody"), "{}", wrong.stderr);
 }
+
+#[tokio::test]
+async fn profiles_that_disagree_about_a_server_are_told_by_their_keys_and_places() {
+    let place = Place::new();
+    let refusal = async |text: &str| {
+        let file = place.file("fleet.toml", text);
+        let refused = place.run(&["serve", "--listen", "127.0.0.1:0", "--config", &file]).await;
+        assert_eq!(refused.code, 2, "{}", refused.stderr);
+        refused.stderr.replace(&file, "fleet.toml").trim_start_matches("fleet: ").trim_end().to_owned()
+    };
+    // Named models, so that nobody is asked for one.
+    let model = "[model]\nurl = 'http://h:8000'\nname = 'm'\n";
+    assert_eq!(
+        refusal(&format!("{model}[profiles.big]\nurl = 'http://h:8000/v1'\nname = 'm'\ncalls_max = 4\n"))
+            .await,
+        "both profiles.big.url (fleet.toml:5) and model.url (fleet.toml:2) name http://h:8000, so they must agree on \
+         it: profiles.big.calls_max is 4 (fleet.toml:7), and model.calls_max is 0 (default)"
+    );
+    assert_eq!(
+        refusal("[model]\nname = 'm'\nurl = ['http://h:8000', 'http://h:8000/v1']\n").await,
+        "model.url (fleet.toml:3) names http://h:8000 twice"
+    );
+    assert_eq!(
+        refusal("[model]\nname = 'm'\nurl = 'http://h:99999'\n").await,
+        "model.url is \"http://h:99999\" (fleet.toml:3); it must begin with http:// or https:// and a host, with a port \
+         from 1 to 65535 or none, without user, password, ? or #"
+    );
+}

@@ -125,9 +125,9 @@ async fn every_bound_is_named_when_it_is_passed() {
         ("task_description", "262144", deliberate(&text(262_145))),
         ("rounds", "between 0 and 10", DeliberateRequest { rounds: Some(-1), ..deliberate("x") }),
         ("rounds", "between 0 and 10", DeliberateRequest { rounds: Some(11), ..deliberate("x") }),
-        ("num_agents", "between 0 and 64", DeliberateRequest { num_agents: -1, ..deliberate("x") }),
-        ("num_agents", "between 0 and 64", DeliberateRequest { num_agents: 65, ..deliberate("x") }),
-        ("num_agents", "between 0 and 64", DeliberateRequest { num_agents: i32::MAX, ..deliberate("x") }),
+        ("num_agents", "between 1 and 64", DeliberateRequest { num_agents: -1, ..deliberate("x") }),
+        ("num_agents", "between 1 and 64", DeliberateRequest { num_agents: 65, ..deliberate("x") }),
+        ("num_agents", "between 1 and 64", DeliberateRequest { num_agents: i32::MAX, ..deliberate("x") }),
         ("task_id", "white space", named("two words", "x")),
         ("task_id", "200 bytes", named(&text(201), "x")),
         (
@@ -160,17 +160,17 @@ async fn every_bound_is_named_when_it_is_passed() {
         ),
         (
             "constraints.max_iterations",
-            "at least 0",
+            "at least 1",
             with(TaskConstraints { max_iterations: -1, ..TaskConstraints::default() }),
         ),
         (
             "constraints.timeout_seconds",
-            "between 0 and 86400",
+            "between 1 and 86400",
             with(TaskConstraints { timeout_seconds: -1, ..TaskConstraints::default() }),
         ),
         (
             "constraints.timeout_seconds",
-            "between 0 and 86400",
+            "between 1 s and 86400 s",
             with(TaskConstraints { timeout_seconds: 86_401, ..TaskConstraints::default() }),
         ),
     ];
@@ -180,7 +180,7 @@ async fn every_bound_is_named_when_it_is_passed() {
     let cancel = wire::CancelDeliberationRequest { task_id: "x".into(), reason: text(4097) };
     malformed(&client.calls.cancel_deliberation(cancel).await.unwrap_err(), "reason", "4096");
     let list = wire::ListDeliberationsRequest { limit: 1001, ..Default::default() };
-    malformed(&client.calls.list_deliberations(list).await.unwrap_err(), "limit", "between 0 and 1000");
+    malformed(&client.calls.list_deliberations(list).await.unwrap_err(), "limit", "between 1 and 1000");
     malformed(&client.result("").await.unwrap_err(), "task_id", "empty");
     assert_eq!(model.calls(), [], "nothing that is refused costs a call");
 }

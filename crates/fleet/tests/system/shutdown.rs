@@ -11,8 +11,8 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::support::{
-    Client, HELD, Kept, Place, Server, answers, council, deliberate, eventually, held, kind_of, retry_of,
-    until,
+    Client, HELD, Kept, Place, Server, answers, council, deliberate, eventually, get, held, kind_of,
+    retry_of, until,
 };
 
 /// A server that waits for no job.
@@ -126,6 +126,11 @@ async fn a_server_that_stops_takes_nothing_new_and_still_answers() {
     let again = DeliberateRequest { task_id: id.clone(), ..deliberate("Sort a list") };
     assert_eq!(client.submit(again).await.unwrap(), id, "what was accepted is accepted again");
     assert_eq!(health(&client).await, ServingStatus::NotServing);
+    // Whoever balances the load over HTTP turns elsewhere, and nobody has it killed for that.
+    let ready = get(&server.address, "/health/ready", "").await;
+    assert_eq!((ready.status, ready.body.as_str()), (503, "stopping\n"));
+    let live = get(&server.address, "/health/live", "").await;
+    assert_eq!((live.status, live.body.as_str()), (200, "live\n"));
     let request = GetStatusRequest { include_stats: false };
     assert_eq!(client.calls.get_status(request).await.unwrap().into_inner().status, "degraded");
     assert!(client.result(&id).await.unwrap().status <= DeliberationStatus::InProgress as i32);

@@ -37,11 +37,25 @@ async fn every_step_is_a_line_and_the_rest_is_had_behind_any_of_them() {
     counted_through(&lines(&whole));
     let last = lines(&whole).pop().unwrap();
     assert_eq!((&last["status"], &last["partial_result"]["rank"]), (&"complete".into(), &1.into()));
+    let times: Vec<u64> = lines(&whole).iter().map(|line| line["at_ms"].as_u64().unwrap()).collect();
+    assert!(times.is_sorted() && times[0] > 1_700_000_000_000, "when it was recorded: {times:?}");
     let first = &lines(&whole)[1]["partial_result"];
     assert!(first["proposal"]["content"].as_str().unwrap().contains("```python"), "{first}");
     assert_eq!(first.get("score"), None, "there is no score before the verdict");
     let both = place.run(&["watch", "one", "--events", "--json", "--server", &server.address]).await;
     assert_eq!(both.stdout, whole.stdout.clone() + &json.stdout, "the result is the last line");
+    let plain = place.run(&["watch", "one"]).await;
+    let said: Vec<&str> = plain.stderr.lines().collect();
+    assert_eq!(said.len(), lines(&whole).len(), "a line a step: {said:#?}");
+    for (line, step) in said.iter().zip(lines(&whole)) {
+        let words = step["current_step"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(line.ends_with(&format!("{:3} %  {words}", step["progress_percent"])), "{line}");
+        assert!(line.split(' ').next().unwrap().ends_with('Z'), "with its time: {line}");
+    }
+    let quiet = place.run(&["watch", "one", "--quiet"]).await;
+    assert_eq!((quiet.stdout, quiet.stderr.as_str()), (plain.stdout, ""));
+    let json_alone = place.run(&["watch", "one", "--json"]).await;
+    assert_eq!((json_alone.stdout, json_alone.stderr.as_str()), (json.stdout.clone(), ""));
     let after = place.run(&["watch", "one", "--events", "--after", "7"]).await;
     let rest: Vec<&str> = whole.stdout.lines().skip(7).collect();
     assert_eq!(after.stdout.lines().collect::<Vec<_>>(), rest);

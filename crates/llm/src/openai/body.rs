@@ -46,9 +46,14 @@ impl Extras {
     /// Those of these parts that a refusal may be about: the ones it names, or, when it names none,
     /// every one that is not common to all servers. A refusal of one of the `parameters` is about that.
     pub(super) fn unwanted_by(self, refusal: &Refusal, parameters: &Parameters) -> Extras {
-        let refused = matches!(refusal.status, StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY);
-        if !refused || refusal.fault.is_context_too_long() {
+        if refusal.fault.is_context_too_long() {
             return Extras::default();
+        }
+        match refusal.status {
+            StatusCode::BAD_REQUEST | StatusCode::UNPROCESSABLE_ENTITY => {}
+            // What llama.cpp says of a schema that it cannot take, as of everything else that goes wrong.
+            StatusCode::INTERNAL_SERVER_ERROR => return Extras { schema: self.schema, ..Extras::default() },
+            _ => return Extras::default(),
         }
         let text = refusal.fault.message.to_ascii_lowercase();
         let about = |words: &[&str]| words.iter().any(|word| text.contains(word));

@@ -83,6 +83,8 @@ impl Call<'_> {
     }
 
     fn bad_answer(&self, fault: BadAnswer) -> Failed {
-        fault.into_error(self.server, self.request).into()
+        let about_format = matches!(&fault, BadAnswer::Fault(fault) if fault.is_about_format());
+        let error = fault.into_error(self.server, self.request);
+        if about_format { Failed::answered(error) } else { error.into() }
     }
 }

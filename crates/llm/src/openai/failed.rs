@@ -27,6 +27,11 @@ impl Failed {
     pub(super) const fn new(error: ModelError, blame: Blame) -> Failed {
         Failed { error, blame }
     }
+
+    /// A fault of one request or one answer, whatever the server calls it.
+    pub(super) const fn answered(error: ModelError) -> Failed {
+        Failed { error, blame: Blame::Answered }
+    }
 }
 
 impl From<ModelError> for Failed {

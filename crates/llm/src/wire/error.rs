@@ -113,6 +113,22 @@ impl ServerFault {
             || KINDS.contains(&self.code.as_str())
             || WORDS.iter().any(|words| message.contains(words))
     }
+
+    /// Whether it was about the form the answer must have, which says nothing of the server's health:
+    /// llama.cpp says so with the status 500.
+    #[must_use]
+    pub fn is_about_format(&self) -> bool {
+        const WORDS: [&str; 6] = [
+            "response_format",
+            "json_schema",
+            "json schema",
+            "grammar",
+            "peg-native format",
+            "does not match the expected",
+        ];
+        let message = self.message.to_ascii_lowercase();
+        WORDS.iter().any(|words| message.contains(words))
+    }
 }
 
 /// The text of a value; of a validation error only what is said and where, for it repeats the input.

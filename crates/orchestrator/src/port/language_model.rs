@@ -118,4 +118,11 @@ pub trait LanguageModel: Send + Sync {
         let _ = profile;
         true
     }
+
+    /// Looks at the server of its own that a profile names, if it names one, and keeps an eye on it from then
+    /// on. Gives what speaks against calling it now, in words.
+    async fn look(&self, profile: &Profile) -> Option<String> {
+        let _ = profile;
+        None
+    }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use fleet_deliberation::{Deliberation, DeliberationId, Digest, Event, Rejection, evolve};
+use fleet_deliberation::{Deliberation, DeliberationId, Digest, Event, Rejection, Timestamp, evolve};
 use tokio::sync::watch;
 
 use super::{About, Place, Update, counted, told};
@@ -29,8 +29,8 @@ pub struct Updates {
     latest: watch::Receiver<Arc<Loaded>>,
     /// The record read last, and its hash.
     read: (Sequence, Digest),
-    /// Events of the records read that were not told yet.
-    ahead: VecDeque<Event>,
+    /// Events of the records read that were not told yet, each with the time it was recorded.
+    ahead: VecDeque<(Timestamp, Event)>,
     /// Where the events told so far leave the deliberation.
     state: Option<Deliberation>,
     /// How many events were told.
@@ -117,9 +117,9 @@ impl Updates {
     /// The next update if it is there. Dropping the future loses nothing.
     pub async fn ready(&mut self) -> Result<Option<Update>, HandleError> {
         if self.due.is_none() {
-            let Some(event) = self.event().await? else { return Ok(None) };
+            let Some((at, event)) = self.event().await? else { return Ok(None) };
             self.evolve(&event);
-            self.due = self.state.as_ref().map(|state| told(state, &event, self.told));
+            self.due = self.state.as_ref().map(|state| told(state, &event, self.told, at));
         }
         let draft = match (&self.due, &self.state) {
             (Some((_, Some(about))), Some(state)) => self.draft(state, about).await?,
@@ -140,7 +140,7 @@ impl Updates {
     /// Takes in the next event without telling of it; `false` if there is none yet.
     async fn take_event(&mut self) -> Result<bool, HandleError> {
         let event = self.event().await?;
-        Ok(event.inspect(|event| self.evolve(event)).is_some())
+        Ok(event.inspect(|(_, event)| self.evolve(event)).is_some())
     }
 
     fn evolve(&mut self, event: &Event) {
@@ -149,7 +149,7 @@ impl Updates {
     }
 
     /// The next event of the history, if it is there.
-    async fn event(&mut self) -> Result<Option<Event>, HandleError> {
+    async fn event(&mut self) -> Result<Option<(Timestamp, Event)>, HandleError> {
         if self.ahead.is_empty() && self.latest.borrow().sequence > self.read.0 {
             self.read_on().await?;
         }
@@ -177,7 +177,7 @@ impl Updates {
             }
             digest = Digest::of(&stored.entry.body);
             self.read = (stored.sequence, digest);
-            self.ahead.extend(record.events.into_iter().map(shared));
+            self.ahead.extend(record.events.into_iter().map(|event| (record.at, shared(event))));
             if self.ahead.len() >= AHEAD_MAX {
                 break;
             }

@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use fleet_api::v1 as wire;
-use fleet_deliberation::{AGENTS_MAX, DeliberationId, Priority, ROUNDS_MAX, TIMEOUT_MS_MAX, Task};
-use fleet_orchestrator::{Filter, TraceContext};
+use fleet_deliberation::{
+    AGENTS_MAX, DeliberationId, Priority, ROUNDS_MAX, TIMEOUT_MS_MAX, Task, check_timeout,
+};
+use fleet_orchestrator::{Filter, HandleError, TraceContext};
 use tonic::Status;
 use tonic::metadata::MetadataMap;
 
-use super::status::malformed;
+use super::status::{malformed, status};
 
 /// The longest reason that may be given, in bytes.
 const REASON_BYTES_MAX: usize = 4096;
@@ -16,11 +18,11 @@ const REASON_BYTES_MAX: usize = 4096;
 /// A request to deliberate.
 pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orchestrator::Request, Status> {
     let constraints = request.constraints.unwrap_or_default();
-    let rounds = request.rounds.map(|rounds| within("rounds", rounds, 0, ROUNDS_MAX as usize)).transpose()?;
+    let rounds =
+        request.rounds.map(|rounds| counted("rounds", rounds, 0, ROUNDS_MAX as usize)).transpose()?;
     // In the words of the earlier system; 0 is no bound.
     let rounds_max = number("constraints.max_iterations", constraints.max_iterations, usize::MAX)?;
-    let timeout_s_max = usize::try_from(TIMEOUT_MS_MAX / 1000).unwrap_or(usize::MAX);
-    let timeout_s = number("constraints.timeout_seconds", constraints.timeout_seconds, timeout_s_max)?;
+    let timeout_ms = timeout_ms(constraints.timeout_seconds)?;
     let id = match request.task_id.as_str() {
         "" => None,
         id => Some(task_id(id)?),
@@ -37,7 +39,7 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
         rounds: rounds.map(to_u32),
         rounds_max: rounds_max.map(to_u32),
         agents: number("num_agents", request.num_agents, AGENTS_MAX)?.map(to_u32),
-        timeout_ms: timeout_s.map(|s| s as u64 * 1000),
+        timeout_ms,
         submitter: "grpc".into(),
         priority: priority(request.priority)?,
         trace: String::new(),
@@ -84,16 +86,29 @@ pub(crate) fn reason(text: String) -> Result<String, Status> {
 
 /// A number of which 0 says nothing.
 pub(crate) fn number(field: &str, n: i32, max: usize) -> Result<Option<usize>, Status> {
-    let n = within(field, n, 0, max)?;
-    Ok((n > 0).then_some(n))
+    match n {
+        0 => Ok(None),
+        n => counted(field, n, 1, max).map(Some),
+    }
 }
 
-fn within(field: &str, n: i32, min: usize, max: usize) -> Result<usize, Status> {
+fn counted(field: &str, n: i32, min: usize, max: usize) -> Result<usize, Status> {
     match usize::try_from(n) {
         Ok(n) if (min..=max).contains(&n) => Ok(n),
         _ if max == usize::MAX => Err(malformed(field, format!("is {n}; it must be at least {min}"))),
         _ => Err(malformed(field, format!("is {n}; it must lie between {min} and {max}"))),
     }
+}
+
+/// The longest a request may take, in milliseconds; 0 seconds say nothing.
+fn timeout_ms(seconds: i32) -> Result<Option<u64>, Status> {
+    const FIELD: &str = "constraints.timeout_seconds";
+    let (1.., Ok(s)) = (seconds, u64::try_from(seconds)) else {
+        return number(FIELD, seconds, (TIMEOUT_MS_MAX / 1000) as usize).map(|_| None);
+    };
+    let ms = s.saturating_mul(1000);
+    check_timeout(FIELD, ms).map_err(|rejection| status(HandleError::Rejected(rejection)))?;
+    Ok(Some(ms))
 }
 
 fn to_u32(n: usize) -> u32 {

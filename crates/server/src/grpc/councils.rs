@@ -6,6 +6,7 @@ use fleet_api::v1 as wire;
 use fleet_deliberation::{
     Agent, AgentId, BASE_URL_BOUND, Capabilities, Council, CouncilCommand, Profile, Rejection, is_base_url,
 };
+use fleet_orchestrator::port::LanguageModel;
 use fleet_orchestrator::{AgentStatus, AtWork, CouncilStatus, Councils, HandleError};
 use tonic::Status;
 
@@ -54,22 +55,41 @@ pub async fn delete(
     })
 }
 
-/// Adds an agent to a council.
+/// Adds an agent to a council, also while its server is away: then that is said.
 pub async fn register(
     councils: &Councils,
     request: wire::RegisterAgentRequest,
+    model: &dyn LanguageModel,
 ) -> Result<wire::RegisterAgentResponse, Status> {
     named("role", &request.role)?;
     let role = request.role.clone();
     let agent = agent(councils, request)?;
     let name = agent.id.clone();
     let (role, council) = councils.handle(&role, CouncilCommand::Register { agent }).await.map_err(status)?;
-    let agents = council.map_or(0, |council| council.agents.len());
+    let agents = council.as_ref().map_or(0, |council| council.agents.len());
+    let warning = match &council {
+        Some(council) => warning(councils, council, &name, model).await.unwrap_or_default(),
+        None => String::new(),
+    };
     Ok(wire::RegisterAgentResponse {
         success: true,
-        message: format!("{name} sits in the council of role {role}, which has {agents} agents now"),
+        message: format!("{name} sits in the council of role {role}, which has {agents} agents now{warning}"),
         council_id: id(role.as_str()),
     })
+}
+
+/// What speaks against calling an agent's own server now.
+async fn warning(
+    councils: &Councils,
+    council: &Council,
+    name: &AgentId,
+    model: &dyn LanguageModel,
+) -> Option<String> {
+    let agent = council.agents.iter().find(|agent| agent.id == *name)?;
+    let profile = councils.profile(council, agent).ok()?;
+    let why = model.look(&profile).await?;
+    let offline = if model.reachable(&profile) { "" } else { "the agent is offline until it answers; " };
+    Some(format!("; warning: {offline}{why}"))
 }
 
 /// Takes an agent out of a council.
@@ -126,7 +146,7 @@ fn info(
 ) -> wire::CouncilInfo {
     let standing = standing(councils, at_work, reachable, council);
     let agents = council.agents.iter().zip(&standing);
-    let agents = agents.map(|(agent, standing)| agent_info(council, agent, *standing));
+    let agents = agents.map(|(agent, standing)| agent_info(councils, council, agent, *standing));
     let profile = councils.profiles().find(|profile| profile.name == council.settings.profile);
     wire::CouncilInfo {
         council_id: id(council.role.as_str()),
@@ -145,7 +165,13 @@ fn info(
     }
 }
 
-fn agent_info(council: &Council, agent: &Agent, standing: AgentStatus) -> wire::AgentInfo {
+fn agent_info(
+    councils: &Councils,
+    council: &Council,
+    agent: &Agent,
+    standing: AgentStatus,
+) -> wire::AgentInfo {
+    let model = agent.model.clone().or_else(|| Some(councils.profile(council, agent).ok()?.model));
     wire::AgentInfo {
         agent_id: agent.id.to_string(),
         role: council.role.to_string(),
@@ -162,6 +188,7 @@ fn agent_info(council: &Council, agent: &Agent, standing: AgentStatus) -> wire::
             languages: agent.capabilities.languages.clone(),
         }),
         endpoint: agent.endpoint.clone().unwrap_or_default(),
+        model: model.unwrap_or_default(),
     }
 }
 

@@ -130,8 +130,9 @@ fn stopping(after: u64) -> Status {
 pub fn update(id: &DeliberationId, shown: Shown) -> wire::DeliberationUpdate {
     match shown {
         Shown::Step(step) => {
-            let Update { place, step, agent, draft } = *step;
+            let Update { place, at: recorded_at, step, agent, draft } = *step;
             wire::DeliberationUpdate {
+                at_ms: signed(recorded_at.0),
                 current_step: step,
                 current_agent: agent.map(|agent| agent.to_string()).unwrap_or_default(),
                 partial_result: draft.map(result),
