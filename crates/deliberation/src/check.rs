@@ -172,9 +172,29 @@ pub struct CheckReport {
     pub sketch: Sketch,
 }
 
-/// What the rules need of a report: how each check came out and how many faults it found.
+/// What the rules need of a report: how each check came out and how many faults it found. Ten thousand
+/// deliberations keep some each, so it takes no more room than it must.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct CheckSummary(pub BTreeMap<CheckKind, Tally>);
+#[serde(from = "BTreeMap<CheckKind, Tally>", into = "BTreeMap<CheckKind, Tally>")]
+pub struct CheckSummary(Box<[(CheckKind, Tally)]>);
+
+impl FromIterator<(CheckKind, Tally)> for CheckSummary {
+    fn from_iter<T: IntoIterator<Item = (CheckKind, Tally)>>(tallies: T) -> CheckSummary {
+        tallies.into_iter().collect::<BTreeMap<_, _>>().into()
+    }
+}
+
+impl From<BTreeMap<CheckKind, Tally>> for CheckSummary {
+    fn from(tallies: BTreeMap<CheckKind, Tally>) -> CheckSummary {
+        CheckSummary(tallies.into_iter().collect())
+    }
+}
+
+impl From<CheckSummary> for BTreeMap<CheckKind, Tally> {
+    fn from(summary: CheckSummary) -> BTreeMap<CheckKind, Tally> {
+        summary.0.into_iter().collect()
+    }
+}
 
 /// How one check came out, in short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,12 +245,7 @@ impl CheckReport {
             tests: count(result.tests.len()),
             tests_passed: count(result.tests.iter().filter(|test| test.passed).count()),
         };
-        CheckSummary(self.checks.iter().map(|(kind, result)| (*kind, tally(result))).collect())
-    }
-
-    /// Every fault of every check, in the order of the checks.
-    pub fn faults(&self) -> impl Iterator<Item = (CheckKind, &Fault)> {
-        self.checks.iter().flat_map(|(kind, result)| result.faults.iter().map(|fault| (*kind, fault)))
+        self.checks.iter().map(|(kind, result)| (*kind, tally(result))).collect()
     }
 }
 
@@ -247,12 +262,29 @@ pub enum Standing {
 }
 
 impl CheckSummary {
+    /// Every check that came to an end, in the order of the checks.
+    pub fn iter(&self) -> impl Iterator<Item = (CheckKind, Tally)> {
+        self.0.iter().copied()
+    }
+
+    /// How one check came out.
+    #[must_use]
+    pub fn get(&self, kind: CheckKind) -> Option<Tally> {
+        self.iter().find(|(known, _)| *known == kind).map(|(_, tally)| tally)
+    }
+
+    /// Whether no check came to an end.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Where a version with this summary stands.
     #[must_use]
     pub fn standing(&self) -> Standing {
         if self.hard_failures().next().is_some() {
             Standing::Failed
-        } else if self.0.values().any(|tally| tally.outcome == CheckOutcome::Pass) {
+        } else if self.iter().any(|(_, tally)| tally.outcome == CheckOutcome::Pass) {
             Standing::Passed
         } else {
             Standing::Unchecked
@@ -261,46 +293,38 @@ impl CheckSummary {
 
     /// The hard checks that failed with something of high severity.
     pub fn hard_failures(&self) -> impl Iterator<Item = CheckKind> {
-        let failed = |(kind, tally): &(&CheckKind, &Tally)| {
-            kind.is_hard() && tally.outcome == CheckOutcome::Fail && tally.high() > 0
-        };
-        self.0.iter().filter(failed).map(|(kind, _)| *kind)
+        let failed = |(kind, tally): &(CheckKind, Tally)| kind.is_hard() && fails_badly(*kind, tally);
+        self.iter().filter(failed).map(|(kind, _)| kind)
     }
 
     /// Whether any check failed, a hard one or not.
     #[must_use]
     pub fn any_failed(&self) -> bool {
-        self.0.values().any(|tally| tally.outcome == CheckOutcome::Fail)
+        self.iter().any(|(_, tally)| tally.outcome == CheckOutcome::Fail)
     }
 
-    /// How many faults were found in all.
-    #[must_use]
-    pub fn faults(&self) -> u32 {
-        self.0.values().map(|tally| tally.faults).fold(0, u32::saturating_add)
-    }
-
-    /// The share of the task's tests that passed, if there were any.
-    #[must_use]
-    pub fn tests_passed(&self) -> Option<f64> {
-        let tally = self.0.get(&CheckKind::Tests).filter(|tally| tally.tests > 0)?;
-        Some(f64::from(tally.tests_passed) / f64::from(tally.tests))
-    }
-
-    /// Whether a version with this summary may replace one with `old`: no hard check came out worse.
+    /// Whether a version with this summary may replace one with `old`: it stands no lower, and no hard check came out
+    /// worse.
     #[must_use]
     pub fn not_worse_than(&self, old: &CheckSummary) -> bool {
-        CheckKind::ALL.into_iter().filter(|kind| kind.is_hard()).all(|kind| {
-            let of = |summary: &CheckSummary| summary.0.get(&kind).map(merit);
-            of(self) >= of(old)
-        })
+        let hard = CheckKind::ALL.into_iter().filter(|kind| kind.is_hard());
+        self.standing() >= old.standing()
+            && hard.into_iter().all(|kind| merit(kind, self.get(kind)) >= merit(kind, old.get(kind)))
     }
+}
+
+/// Whether a check failed with something of high severity. A given test that fails always is.
+fn fails_badly(kind: CheckKind, tally: &Tally) -> bool {
+    let tests = kind == CheckKind::Tests && tally.tests_passed < tally.tests;
+    tally.outcome == CheckOutcome::Fail && (tally.high() > 0 || tests)
 }
 
 /// How good a hard check's outcome is: what failed badly, by its tests and then its faults, below what gave
 /// no result, below what found only what is of less than high severity.
-fn merit(tally: &Tally) -> (u8, u32, Reverse<u32>) {
+fn merit(kind: CheckKind, tally: Option<Tally>) -> (u8, u32, Reverse<u32>) {
+    let tally = tally.unwrap_or(Tally::of(CheckOutcome::Skipped));
     let rank = match tally.outcome {
-        CheckOutcome::Fail if tally.high() > 0 => 0,
+        CheckOutcome::Fail if fails_badly(kind, &tally) => 0,
         CheckOutcome::Error | CheckOutcome::Skipped => 1,
         CheckOutcome::Pass | CheckOutcome::Fail => 2,
     };

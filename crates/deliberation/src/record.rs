@@ -11,7 +11,9 @@ use crate::{Event, Timestamp};
 /// The version of the form in which this code stores records. Every earlier form is read as well:
 ///
 /// 1. had neither priorities, traces, endpoints nor parameters; without them a task is of normal priority
-///    and belongs to no trace, and an agent has no server of its own.
+///    and belongs to no trace, and an agent has no server of its own;
+/// 2. had neither severities of faults, given tests, sketches nor weighed findings; all faults are of high
+///    severity without them, and findings of medium.
 pub const SCHEMA: u32 = 3;
 
 /// One decision: all its events or none. Events are those of deliberations, unless it says otherwise.

@@ -7,12 +7,13 @@ pub const SKETCH_LENGTH: usize = 64;
 /// From which share of equal numbers on two proposals count as nearly the same.
 pub const NEARLY_THE_SAME: f64 = 0.9;
 
-/// The least hashes of a proposal's shingles under [`SKETCH_LENGTH`] hash functions, 16 bits of each: the share
-/// of equal numbers of two sketches estimates the Jaccard similarity of the two sets of shingles (Broder 1997;
-/// of the bits, Li and Koenig 2010). Empty where there was nothing to compare.
+/// The least hash of a proposal's shingles in each of [`SKETCH_LENGTH`] ranges, 16 bits of each; an empty range
+/// has that of the next one. The share of equal numbers of two sketches estimates the Jaccard similarity of the
+/// two sets of shingles (MinHash, Broder 1997; by one permutation, Li, Owen and Zhang 2012, Shrivastava and
+/// Li 2014). Empty where there was nothing to compare.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Sketch(Vec<u16>);
+pub struct Sketch(Box<[u16]>);
 
 /// Why a text is no sketch.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -20,22 +21,21 @@ pub struct Sketch(Vec<u16>);
 pub struct BadSketch;
 
 impl Sketch {
-    /// The sketch of a set of shingles, by the hash of each; the hashes should be evenly spread.
+    /// The sketch of a set of shingles, by the hash of each.
     #[must_use]
     pub fn of(shingles: impl IntoIterator<Item = u64>) -> Sketch {
-        let mut least = [u64::MAX; SKETCH_LENGTH];
-        let mut any = false;
+        let mut least = [None; SKETCH_LENGTH];
         for shingle in shingles {
-            any = true;
-            for (seed, least) in (1u64..).zip(&mut least) {
-                *least = mixed(shingle ^ mixed(seed)).min(*least);
-            }
+            let hash = mixed(shingle);
+            let least = &mut least[(hash % SKETCH_LENGTH as u64) as usize];
+            *least = Some(least.map_or(hash, |least: u64| least.min(hash)));
         }
-        if !any {
+        if least.iter().all(Option::is_none) {
             return Sketch::default();
         }
-        #[expect(clippy::cast_possible_truncation, reason = "the low bits are what is kept")]
-        Sketch(least.iter().map(|least| *least as u16).collect())
+        let next = |n: usize| (0..SKETCH_LENGTH).find_map(|step| least[(n + step) % SKETCH_LENGTH]);
+        // The lowest bits say which range it is, so others are kept.
+        Sketch((0..SKETCH_LENGTH).filter_map(next).map(|hash| (hash >> 32 & 0xffff) as u16).collect())
     }
 
     /// Whether there is nothing in it.
@@ -86,7 +86,7 @@ impl TryFrom<String> for Sketch {
             return Err(BadSketch);
         }
         let numbers = (0..SKETCH_LENGTH).map(|n| u16::from_str_radix(&text[4 * n..4 * n + 4], 16));
-        numbers.collect::<Result<_, _>>().map(Sketch).map_err(|_| BadSketch)
+        numbers.collect::<Result<Box<_>, _>>().map(Sketch).map_err(|_| BadSketch)
     }
 }
 

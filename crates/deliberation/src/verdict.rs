@@ -4,18 +4,18 @@
 //! 1. the standing of the version in force: a passed check before an unchecked text before a hard check that
 //!    failed badly (syntax, a policy of high severity, a given test);
 //! 2. behaviour: the share of the given tests that passed; none, where others have some, is 0;
-//! 3. what peers found with evidence in the latest version that was reviewed: 4, 2 or 1 a finding by its
-//!    severity, times 4 if that version is in force and not replaced since; less is better;
-//! 4. the other checks: fewer that failed, then more that passed;
+//! 3. what the latest review found with evidence: 4, 2 or 1 a finding by its severity, times 4 if the version
+//!    it is about is in force and not replaced since; less is better;
+//! 4. all checks: fewer that failed, then more that passed;
 //! 5. the mean of the peers' scores of the latest version that was scored; a proposal nobody scored is placed
 //!    at the mean of the others' scores, neither rewarded nor punished for a peer's silence;
 //! 6. the seat: the earlier one first.
 //!
-//! More against a proposal never raises its rank. If a hard check of every proposal failed badly, there is no
+//! More against the same versions, in the same reviews, never raises a rank. If a hard check of every proposal failed badly, there is no
 //! winner, and the first one is the best effort.
 //!
 //! The score shown is `(standing + 0.5 tests + 0.35 / (1 + weight / 16) + 0.1 / (1 + failed) + 0.05 peers) / 3`
-//! with 0, 1 or 2 for the standing, but never above that of the proposal before it, so that it lies in [0, 1]
+//! with 0, 1 or 2 for the standing, and 1 for the tests where nobody has any, but never above that of the proposal before it, so that it lies in [0, 1]
 //! and orders as the rule does. Where nothing was checked and nobody reviewed, it is 0 and the basis is `none`.
 
 mod rule;
@@ -45,17 +45,11 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The winner; `None` if no proposal is acceptable.
+    /// The winner; `None` if no proposal is acceptable, and then the first is the best effort.
     #[must_use]
     pub fn winner(&self) -> Option<&Ranked> {
         // Under rule 1 a failed proposal won where all had failed.
         self.ranking.first().filter(|first| self.rule < 2 || first.standing != Standing::Failed)
-    }
-
-    /// The first proposal where none is acceptable.
-    #[must_use]
-    pub fn best_effort(&self) -> Option<&Ranked> {
-        self.ranking.first().filter(|_| self.winner().is_none())
     }
 }
 
@@ -103,6 +97,13 @@ pub struct Merit {
     pub passes: u32,
 }
 
+impl Merit {
+    /// How many checks failed, badly or not.
+    pub(crate) fn failures(&self) -> u32 {
+        self.soft_failures.saturating_add(u32::try_from(self.hard_failures.len()).unwrap_or(u32::MAX))
+    }
+}
+
 /// The peers' opinion of a proposal.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Peers {
@@ -116,7 +117,7 @@ pub struct Peers {
 
 impl Deliberation {
     /// The verdict over the proposals as they stand, whether or not it has ended: replaying a history
-    /// to its last record gives the verdict of that record.
+    /// to its last record gives the verdict of that record, if it was given by this [`RULE`].
     #[must_use]
     pub fn verdict(&self) -> Verdict {
         of(self)

@@ -137,7 +137,7 @@ impl Known {
             tests_passed: self.tests_passed,
             ..Tally::of(outcome)
         };
-        CheckSummary(checks.chain([(CheckKind::Tests, tests)]).collect())
+        checks.chain([(CheckKind::Tests, tests)]).collect()
     }
 
     /// Puts one thing more against it.

@@ -196,7 +196,7 @@ fn verdict_over(proposals: &[(&'static str, CheckSummary, Sketch)]) -> Verdict {
 }
 
 fn summary(checks: &[(CheckKind, Tally)]) -> CheckSummary {
-    CheckSummary(checks.iter().copied().collect())
+    checks.iter().copied().collect()
 }
 
 fn tests_passed(passed: u32, of: u32) -> (CheckKind, Tally) {
@@ -213,7 +213,7 @@ fn where_every_proposal_fails_a_check_that_decides_nobody_wins() {
         |high| summary(&[(CheckKind::Lint, Tally { faults: high, high: Some(high), ..Tally::of(Fail) })]);
     let verdict = verdict_over(&[("a", failed(2), Sketch::default()), ("b", failed(1), Sketch::default())]);
     assert_eq!(verdict.winner(), None);
-    assert_eq!(verdict.best_effort().unwrap().author.as_str(), "a");
+    assert_eq!(verdict.ranking[0].author.as_str(), "a");
     let why = "no proposal is acceptable: each of the 2 failed a check that decides; the best effort, of a, failed lint";
     assert_eq!(verdict.why, why);
 }
@@ -232,7 +232,8 @@ fn a_run_that_fails_weighs_but_does_not_decide() {
     assert_eq!(verdict.ranking[1].basis, "1 of 2 checks passed (v0)");
     assert_eq!(
         verdict.why,
-        "it passed its checks, as did the next, a; of its checks 2 passed and 0 failed, of the next's 1 passed and 1 failed"
+        "it passed its checks; the next, a, passed the checks that decide; of its checks 2 passed and 0 failed, of the \
+         next's 1 passed and 1 failed"
     );
 }
 
@@ -249,6 +250,37 @@ fn the_tests_of_the_task_decide_before_everything_but_the_standing() {
     assert_eq!(verdict.ranking[0].basis, "checks passed (v0) + 4 of 4 tests passed");
     assert_eq!(verdict.ranking[1].basis, "checks passed (v0) + no test could be run");
     assert_eq!(verdict.ranking[2].basis, "tests failed (v0) + 3 of 4 tests passed");
+}
+
+#[test]
+fn a_check_that_comes_to_fail_badly_as_well_never_helps() {
+    let failed = |high| Tally { faults: 1, high: Some(high), ..Tally::of(Fail) };
+    let policy = (CheckKind::Policy, failed(1));
+    let rank = |of_lint: Tally| {
+        let a = summary(&[policy, (CheckKind::Lint, of_lint)]);
+        let verdict =
+            verdict_over(&[("a", a, Sketch::default()), ("b", summary(&[policy]), Sketch::default())]);
+        verdict.ranking.iter().position(|ranked| ranked.author.as_str() == "a")
+    };
+    assert_eq!((rank(failed(0)), rank(failed(1))), (Some(1), Some(1)));
+}
+
+#[test]
+fn a_failed_given_test_decides_whatever_the_faults_say() {
+    let tests = Tally { tests: 2, tests_passed: 1, ..Tally::of(Fail) };
+    let spoilt = summary(&[(CheckKind::Lint, Tally::of(Pass)), (CheckKind::Tests, tests)]);
+    assert_eq!(spoilt.standing(), Standing::Failed);
+}
+
+#[test]
+fn a_revision_that_fails_does_not_replace_what_could_not_be_checked() {
+    let council = reviewed_council();
+    let mut commands = both_proposed(&council);
+    commands[1] = council.failed("a", 0, JobKind::Check);
+    commands.extend([council.reviewed("a", 1, 0.5, 1), council.text("a", 1)]);
+    let so_far = history(&council, commands);
+    check(&so_far, council.checked("a", 1, Fail, 3), &["checked", "revision_refused"]);
+    check(&so_far, council.checked("a", 1, Skipped, 0), &["checked", "revision_accepted"]);
 }
 
 #[test]

@@ -6,9 +6,24 @@ mod common;
 
 use common::{AT, Council};
 use fleet_deliberation::{
-    CheckOutcome::{Fail, Pass},
-    Command, Digest, Event, JobKind, Record, RecordError, replay,
+    CheckKind,
+    CheckOutcome::{Fail, Pass, Skipped},
+    CheckSummary, Command, Digest, Event, FindingCounts, JobKind, Record, RecordError, Sketch, Tally, replay,
 };
+
+/// A summary in which everything occurs that a tally may hold.
+fn checks_of_every_kind() -> CheckSummary {
+    let tests = Tally { faults: 1, high: Some(1), tests: 3, tests_passed: 2, ..Tally::of(Fail) };
+    let [policy, lint, run] = [Pass, Skipped, Fail].map(Tally::of);
+    [
+        (CheckKind::Policy, policy),
+        (CheckKind::Lint, lint),
+        (CheckKind::DryRun, run),
+        (CheckKind::Tests, tests),
+    ]
+    .into_iter()
+    .collect()
+}
 
 /// A history in which every kind of event occurs.
 fn every_kind() -> Vec<Event> {
@@ -17,11 +32,11 @@ fn every_kind() -> Vec<Event> {
         &council,
         [
             council.text("a", 0),
-            council.checked("a", 0, Pass, 0),
+            council.checked_with("a", 0, checks_of_every_kind(), Sketch::of(0..100)),
             council.text("b", 0),
             council.failed("b", 0, JobKind::Check),
             council.failed("c", 0, JobKind::Propose),
-            council.reviewed("a", 1, 0.75, 1),
+            council.reviewed_with("a", 1, 0.75, FindingCounts { high: 1, medium: 2, low: 3, advice: 4 }),
             council.text("a", 1),
             council.checked("a", 1, Fail, 2),
             council.failed("b", 1, JobKind::Critique),
@@ -79,7 +94,7 @@ fn findings_that_were_not_weighed_yet_count_as_medium_ones() {
     let state = replay(open).unwrap();
     let verdict = state.verdict();
     let weights = verdict.ranking.iter().map(|ranked| ranked.merit.as_ref().unwrap().findings_weight);
-    assert_eq!(weights.collect::<Vec<_>>(), [2, 32]);
+    assert_eq!(weights.collect::<Vec<_>>(), [2, 24]);
 }
 
 #[test]

@@ -203,8 +203,12 @@ fn text(author: &AgentId, round: u32) -> String {
 
 fn checked(text: &str, summary: &CheckSummary) -> String {
     match summary.standing() {
-        Standing::Passed => format!("{text} passed its checks"),
         Standing::Failed => format!("{text} failed its checks"),
+        Standing::Passed if summary.any_failed() => format!("{text} failed a check, but none that decides"),
+        Standing::Passed => format!("{text} passed its checks"),
+        Standing::Unchecked if summary.any_failed() => {
+            format!("{text} failed a check, but none that decides")
+        }
         Standing::Unchecked => format!("nothing in {text} could be checked"),
     }
 }

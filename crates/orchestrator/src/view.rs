@@ -82,12 +82,12 @@ pub(crate) async fn of(state: &Deliberation, answers: &dyn Answers) -> Result<Vi
     Ok(View { state: state.clone(), results })
 }
 
-/// The proposal that a verdict puts first, if there is one: the winner, or the best effort.
-pub(crate) async fn first(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Draft>, StoreError> {
+/// The winner's proposal, if there is a verdict with one.
+pub(crate) async fn winner(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Draft>, StoreError> {
     let Some(Ending::Completed(verdict)) = state.ended.as_ref().map(|ended| &ended.ending) else {
         return Ok(None);
     };
-    match verdict.ranking.first() {
+    match verdict.winner() {
         Some(ranked) => draft(state, &ranked.author, Some(ranked), answers).await.map(Some),
         None => Ok(None),
     }
@@ -116,10 +116,8 @@ pub(crate) async fn draft(
         return Err(missing(&text_job(state.id(), author, version)));
     };
     // A report that came after its time is there, but did not count.
-    let counted = lane
-        .current()
-        .and_then(|version| version.checks.as_ref())
-        .is_some_and(|summary| !summary.0.is_empty());
+    let counted =
+        lane.current().and_then(|version| version.checks.as_ref()).is_some_and(|summary| !summary.is_empty());
     let checks = match counted {
         true => answers.find(&check_job(state.id(), author, version)).await?,
         false => None,

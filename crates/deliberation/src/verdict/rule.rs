@@ -3,7 +3,9 @@
 use std::cmp::{Ordering, Reverse};
 
 use super::{Merit, Peers, RULE, Ranked, Verdict, words};
-use crate::{AgentId, CheckKind, CheckOutcome, CheckSummary, Deliberation, Lane, Sketch, Standing};
+use crate::{
+    AgentId, CheckKind, CheckOutcome, CheckSummary, Deliberation, Lane, PeerScore, Sketch, Standing,
+};
 
 /// By how much a finding about the version in force weighs more than one about a version that was replaced.
 const IN_FORCE: u32 = 4;
@@ -26,7 +28,9 @@ pub(crate) fn of(state: &Deliberation) -> Verdict {
     // The sort is stable, so that the order of the seats breaks what ties are left.
     entrants.sort_by(|a, b| order(b, a, neutral));
 
-    let nothing = means.is_empty() && entrants.iter().all(|entrant| entrant.standing == Standing::Unchecked);
+    let unchecked =
+        |entrant: &Entrant<'_>| entrant.standing == Standing::Unchecked && entrant.merit.failures() == 0;
+    let nothing = means.is_empty() && entrants.iter().all(unchecked);
     let tested = entrants.iter().any(|entrant| entrant.merit.tests > 0);
     let mut ranking: Vec<Ranked> = Vec::with_capacity(entrants.len());
     for (rank, entrant) in (1..).zip(&entrants) {
@@ -62,17 +66,16 @@ fn entrant(lane: &Lane) -> Option<Entrant<'_>> {
 
 fn merit(lane: &Lane, version: u32, checks: &CheckSummary) -> Merit {
     let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-    let came_out = |outcome| count(checks.0.values().filter(|tally| tally.outcome == outcome).count());
+    let came_out = |outcome| count(checks.iter().filter(|(_, tally)| tally.outcome == outcome).count());
     let hard_failures: Vec<CheckKind> = checks.hard_failures().collect();
-    let tests = checks.0.get(&CheckKind::Tests);
-    let reviewed = lane.scores.last().map(|score| score.version);
-    let reviews = lane.scores.iter().filter(|score| Some(score.version) == reviewed);
-    let times = if reviewed == Some(version) { IN_FORCE } else { 1 };
-    let weights = reviews.map(|score| score.findings.weight().saturating_mul(times));
+    let tests = checks.get(CheckKind::Tests);
+    // One and the same peer reviews in every round; what it said last counts.
+    let times = |reviewed| if reviewed == version { IN_FORCE } else { 1 };
+    let weigh = |score: &PeerScore| score.findings.weight().saturating_mul(times(score.version));
     Merit {
         tests: tests.map_or(0, |tally| tally.tests),
         tests_passed: tests.map_or(0, |tally| tally.tests_passed),
-        findings_weight: weights.fold(0, u32::saturating_add),
+        findings_weight: lane.scores.last().map_or(0, weigh),
         soft_failures: came_out(CheckOutcome::Fail).saturating_sub(count(hard_failures.len())),
         passes: came_out(CheckOutcome::Pass),
         hard_failures,
@@ -83,8 +86,8 @@ fn merit(lane: &Lane, version: u32, checks: &CheckSummary) -> Merit {
 fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
     let share = |entrant: &Entrant<'_>| tests_passed(&entrant.merit).unwrap_or(0.0);
     let checks = |entrant: &Entrant<'_>| {
-        let Merit { findings_weight, soft_failures, passes, .. } = entrant.merit;
-        (Reverse(findings_weight), Reverse(soft_failures), passes)
+        let merit = &entrant.merit;
+        (Reverse(merit.findings_weight), Reverse(merit.failures()), merit.passes)
     };
     let opinion = |entrant: &Entrant<'_>| entrant.peers.map_or(neutral, |peers| peers.mean);
     a.standing
@@ -95,10 +98,10 @@ fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
 }
 
 fn score(entrant: &Entrant<'_>, tested: bool, neutral: f64) -> f64 {
-    let Merit { findings_weight, soft_failures, .. } = entrant.merit;
+    let findings_weight = entrant.merit.findings_weight;
     let tests = if tested { tests_passed(&entrant.merit).unwrap_or(0.0) } else { 1.0 };
     let findings = 1.0 / (1.0 + f64::from(findings_weight) / 16.0);
-    let checks = 1.0 / (1.0 + f64::from(soft_failures));
+    let checks = 1.0 / (1.0 + f64::from(entrant.merit.failures()));
     let peers = entrant.peers.map_or(neutral, |peers| peers.mean);
     (f64::from(entrant.standing as u8) + 0.5 * tests + 0.35 * findings + 0.1 * checks + 0.05 * peers) / 3.0
 }

@@ -69,7 +69,10 @@ pub(super) fn why(ranking: &[Ranked]) -> String {
     if tests(won) != tests(lost) {
         return format!("it passed {} tests, and the next, {next}, {}", tests(won), tests(lost));
     }
-    let both = format!("it {fate}, as did the next, {next}");
+    let both = match self::fate(second) {
+        same if same == fate => format!("it {fate}, as did the next, {next}"),
+        other => format!("it {fate}; the next, {next}, {other}"),
+    };
     if won.findings_weight != lost.findings_weight {
         return format!(
             "{both}; what peers found with evidence weighs {} here and {} there",
@@ -80,10 +83,13 @@ pub(super) fn why(ranking: &[Ranked]) -> String {
         let checks = |merit: &Merit| format!("{} passed and {} failed", merit.passes, merit.soft_failures);
         return format!("{both}; of its checks {}, of the next's {}", checks(won), checks(lost));
     }
-    if first.peers.map(|peers| peers.mean) != second.peers.map(|peers| peers.mean) {
-        let score =
-            |ranked: &Ranked| ranked.peers.map_or("no score".into(), |peers| format!("{:.2}", peers.mean));
-        return format!("{both}; peers gave it {} and {next} {}", score(first), score(second));
+    if let (Some(a), Some(b)) = (first.peers, second.peers)
+        && a.mean > b.mean
+    {
+        return format!("{both}; peers gave it {:.2} and {next} {:.2}", a.mean, b.mean);
+    }
+    if first.score > second.score {
+        return format!("{both}; the peers' scores place it before, one of them at the mean of the others'");
     }
     format!("it {fate} and ties with {next}; the earlier seat decides")
 }
@@ -94,6 +100,9 @@ fn fate(ranked: &Ranked) -> String {
             "passed the checks that decide".to_owned()
         }
         (Standing::Passed, _) => "passed its checks".to_owned(),
+        (Standing::Unchecked, Some(merit)) if merit.soft_failures > 0 => {
+            "failed checks that do not decide".to_owned()
+        }
         (Standing::Unchecked, _) => "went unchecked".to_owned(),
         (Standing::Failed, Some(merit)) if !merit.hard_failures.is_empty() => {
             format!("failed {}", names(&merit.hard_failures))

@@ -122,7 +122,7 @@ pub fn text() -> Report {
 
 pub fn report(outcome: CheckOutcome, faults: u32) -> Report {
     let lint = Tally { faults, high: Some(faults), ..Tally::of(outcome) };
-    let summary = CheckSummary([(CheckKind::Lint, lint)].into());
+    let summary = CheckSummary::from_iter([(CheckKind::Lint, lint)]);
     Report::Checks { summary, sketch: Sketch::default() }
 }
 

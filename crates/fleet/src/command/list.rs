@@ -29,10 +29,10 @@ struct Row {
 pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
     // Whoever names a server has it work on them.
     let idle = !at_work(loaded) && asked.server.is_none();
-    let found = match asked.status {
-        Some(ListedStatus::Left) if !idle => Ok(None),
-        _ => source(loaded, asked.server.as_deref()).await.map(Some),
-    };
+    let found = source(loaded, asked.server.as_deref()).await.map(|source| match asked.status {
+        Some(ListedStatus::Left) if !idle => None,
+        _ => Some(source),
+    });
     let rows: Vec<Row> = match found {
         Ok(None) => Vec::new(),
         Ok(Some(source)) => rows(&source, &asked).await?,

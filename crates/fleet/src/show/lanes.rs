@@ -113,7 +113,11 @@ fn phase(state: &Deliberation, seat: usize) -> String {
         Step::Revising { round, .. } => format!("revises (round {round})"),
         Step::Checked { .. } | Step::Reviewed { .. } | Step::RoundOver { .. } => {
             let checks = lane.current().and_then(|version| version.checks.as_ref());
+            let failed = checks.is_some_and(fleet_deliberation::CheckSummary::any_failed);
             match checks.map(fleet_deliberation::CheckSummary::standing) {
+                Some(Standing::Passed | Standing::Unchecked) if failed => {
+                    "waits for the others, failed a check that does not decide".into()
+                }
                 Some(Standing::Passed) => "waits for the others, checks passed".into(),
                 Some(Standing::Failed) => "waits for the others, checks failed".into(),
                 Some(Standing::Unchecked) | None => "waits for the others, unchecked".into(),

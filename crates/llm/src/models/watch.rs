@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::Models;
 
 /// How long a server may take to answer a look, in milliseconds.
-pub const LOOK_MS_MAX: u64 = 5_000;
+pub const LOOK_MS_MAX: u64 = 2_000;
 
 /// The shortest pause between looks, in milliseconds.
 const PAUSE_MS_MIN: u64 = 1_000;

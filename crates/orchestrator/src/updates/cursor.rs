@@ -189,7 +189,7 @@ impl Updates {
         let fetch = || async {
             match about {
                 About::Draft(author) => view::draft(state, author, None, &*self.answers).await.map(Some),
-                About::Winner => view::first(state, &*self.answers).await,
+                About::Winner => view::winner(state, &*self.answers).await,
             }
         };
         let error = match fetch().await {

@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{
-    CheckKind, CheckOutcome, CheckReport, Deliberation, Fault, Phase, Severity, Status, Timestamp,
+    CheckKind, CheckOutcome, CheckReport, CheckResult, Deliberation, Fault, Phase, Severity, Status,
+    Timestamp,
 };
 use fleet_orchestrator::{Accepted, ResultView, View, announcement};
 
@@ -166,13 +167,14 @@ pub(super) fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
         violations,
         message: result.message.clone(),
     });
-    let lint = ran(CheckKind::Lint).map(|(result, passed, errors)| {
-        let warnings = result.faults.iter().filter(|fault| fault.severity < Severity::High).count();
+    let lint = ran(CheckKind::Lint).map(|(result, passed, _)| {
+        let (advice, errors): (Vec<&Fault>, Vec<&Fault>) =
+            result.faults.iter().partition(|fault| fault.severity == Severity::Low);
         wire::LintResult {
             passed,
-            error_count: whole(errors.len() - warnings),
-            warning_count: whole(warnings),
-            errors,
+            error_count: whole(errors.len()),
+            warning_count: whole(advice.len()),
+            errors: errors.into_iter().map(Fault::to_string).collect(),
         }
     });
     let dryrun = ran(CheckKind::DryRun).map(|(result, passed, output)| wire::DryRunResult {
@@ -181,28 +183,28 @@ pub(super) fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
         exit_code: result.run.as_ref().and_then(|run| run.exit_code).unwrap_or(i32::from(!passed)),
         message: result.message.clone(),
     });
-    let tests = given_tests(report);
+    let given = report.and_then(|report| report.checks.get(&CheckKind::Tests));
+    let tests = ran(CheckKind::Tests).map(|(result, passed, _)| given_tests(result, passed));
     let all_passed = policy.as_ref().is_some_and(|check| check.passed)
         && lint.as_ref().is_some_and(|check| check.passed)
         && dryrun.as_ref().is_some_and(|check| check.passed)
-        && tests.as_ref().is_none_or(|check| check.passed);
+        && given.is_none_or(|given| given.outcome == CheckOutcome::Pass);
     wire::CheckSuite { policy, lint, dryrun, additional_checks: tests.into_iter().collect(), all_passed }
 }
 
-/// The tests given with a task, where there were any.
-fn given_tests(report: Option<&CheckReport>) -> Option<wire::CheckResult> {
-    let result = report?.checks.get(&CheckKind::Tests)?;
+/// How the tests given with a task came out.
+fn given_tests(result: &CheckResult, all_passed: bool) -> wire::CheckResult {
     let passed = result.tests.iter().filter(|test| test.passed).count();
     let share = if result.tests.is_empty() { 0.0 } else { passed as f64 / result.tests.len() as f64 };
     let word = |passed| if passed { "passed" } else { "failed" };
     let details = result.tests.iter().map(|test| (test.name.clone(), word(test.passed).to_owned()));
-    Some(wire::CheckResult {
+    wire::CheckResult {
         check_type: CheckKind::Tests.as_str().into(),
-        passed: result.outcome == CheckOutcome::Pass,
+        passed: all_passed,
         score: share,
         message: result.message.clone(),
         details: details.collect(),
-    })
+    }
 }
 
 fn whole(n: usize) -> i32 {
