@@ -34,11 +34,8 @@
 //! Read over whole files once, it found fault with 4 of some 11,600 files of a Python 3.11 installation
 //! (library and packages) and with 21 of some 5,500 files of published crates.
 
-mod language;
+mod lint;
 mod parts;
-mod python;
-mod rust;
 mod suite;
-mod syntax;
 
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};

@@ -2,8 +2,8 @@
 
 use tree_sitter::{Node, Tree};
 
+use super::syntax::{Found, shortened, walk};
 use crate::parts::{Line, Part};
-use crate::syntax::{Found, shortened, walk};
 
 /// If a block is a transcript of the interactive interpreter, leaves of it what was typed in; a
 /// transcript is no program, and no fault.

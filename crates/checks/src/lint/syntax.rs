@@ -5,8 +5,8 @@ use std::time::Instant;
 
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
-use crate::language::Language;
-use crate::{python, rust};
+use super::language::Language;
+use super::{python, rust};
 
 /// A fault in a block of code. Rows count from 0, columns in bytes from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use tree_sitter::Tree;
 
-use crate::language::Language;
-use crate::syntax::{Found, grammar_faults};
+use super::language::Language;
+use super::syntax::{Found, grammar_faults};
 
 /// The code as the body of a function, one row further down.
 pub(crate) fn as_excerpt(code: &str) -> String {
