@@ -1,6 +1,6 @@
 # What developers run. Each is a few plain lines.
 
-.PHONY: run check test coverage sim bench soak
+.PHONY: run check test corpus coverage sim bench soak
 
 # The main job, on a task of your own: make run TASK="..."
 TASK ?= Write a Python function that returns n factorial
@@ -19,6 +19,10 @@ test:
 	cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest
 	cargo build --locked --workspace --bins
 	cargo nextest run --locked --workspace
+
+# How well the checks tell good proposals from bad ones.
+corpus:
+	cargo test --locked -p fleet-checks --test corpus -- --nocapture --test-threads=1
 
 # How much of the rules and of the loop the tests run; fails below 90 % of the lines.
 coverage:

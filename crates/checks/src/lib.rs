@@ -5,17 +5,46 @@
 //! | check | what it does today |
 //! |---|---|
 //! | policy | not run, and says so |
-//! | lint | the syntax of Python and Rust blocks, by tree-sitter |
+//! | lint | the syntax of code, by tree-sitter: Python, Rust, JavaScript, TypeScript, TSX, Go, Java, C, C++, Bash, HCL; of SQL and Dockerfiles, by readers of its own; JSON, YAML and TOML read whole; Kubernetes manifests against the fields of their kinds |
 //! | dry run | not run, and says so |
 //!
 //! A check passes only when it has looked at something: a proposal without a block in a known language
-//! is skipped, not passed.
+//! is skipped, not passed. What is in a known language and is not read all the same (templates, transcripts
+//! of a shell, data that nests too deep) is named in the message.
 //!
-//! # What the syntax check does not see
+//! # What the lint check does not see
 //!
 //! It reads fenced blocks, at the margin or inside list items. Code that stands indented without a
-//! fence, inline, or in a block quote is not looked at. tree-sitter's grammars take more than the
-//! languages allow, so a pass means "reads like the language", not "compiles".
+//! fence, inline, or in a block quote is not looked at. Of unified diffs the files are read that they make,
+//! by their added lines; of others only the lengths of their hunks, and that is advice. Nothing is held
+//! against a line that a diff removes.
+//!
+//! tree-sitter's grammars take more than the languages allow, so a pass means "reads like the language", not
+//! "compiles". Excerpts are no faults: code that does not read as a file is tried inside of what may surround
+//! it (a function, a class, a `switch`, an object), and `...` where something is left out is passed over.
+//! What grammars are known not to know (macros of C, attributes, heredocs of shells, variance of type
+//! parameters) is covered over and read again before it counts. Beyond the grammars are caught: typographic
+//! quotes outside of strings; in Go a `{` on its own line, a missing comma before a line's end and statements
+//! outside of functions; in JavaScript `await` where it cannot be, `const` without a value, two commas in a
+//! call, a name declared twice in one block; in Java a method without a type and characters of more than one
+//! letter; in C and C++ a class without its semicolon; in shells `fi` and its like alone; in HCL two on one
+//! line and an attribute that is set twice. Everything that depends on names and types is for a compiler.
+//!
+//! SQL is read for what no dialect takes, not for what one of them does not: quotes, comments and brackets
+//! that stay open, commas too many, clauses empty, without `BY` or in the wrong order, misspelt statements,
+//! rows that are longer than their columns, columns of a table without a comma between them. A comma missing
+//! between two names of a `SELECT` makes the second the name of the first, and passes.
+//!
+//! Dockerfiles are read for their instructions and what these need, not for the shell in them.
+//!
+//! JSON has no comments and no trailing commas, unless the fence says `jsonc` or the file is one of those
+//! that take them; JSON5 is not read. Keys that stand twice are faults. Manifests of the built-in groups are
+//! held against a table of fields, strictly: unknown fields, wrong types, fields that must be there (except
+//! in patches, and where `# ...` says that something is left out), values that are none of those there are,
+//! kinds that the version does not have. Custom resources are not looked into, nor is anything that only a
+//! cluster can say, such as whether a name is valid or a selector fits.
+//!
+//! # Python and Rust
 //!
 //! For Python the following is caught although the grammar takes it: a missing body, indentation that
 //! fits no level, `try` without `except` or `finally`, and Python 2's `print x`, `exec x`, `<>`,
@@ -34,11 +63,11 @@
 //! Read over whole files once, it found fault with 4 of some 11,600 files of a Python 3.11 installation
 //! (library and packages) and with 21 of some 5,500 files of published crates.
 
-mod language;
+mod data;
+mod diff;
+mod lint;
 mod parts;
-mod python;
-mod rust;
+mod path;
 mod suite;
-mod syntax;
 
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};

@@ -2,11 +2,17 @@
 //!
 //! They are read as CommonMark reads them, but for one thing: a block of Markdown is looked into.
 
+use crate::diff;
+use crate::path::{path_in_comment, path_in_heading, path_in_info, tag_of_path};
+
 /// One fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {
     /// The first word of the fence's info string in lower case, without what is attached to it.
+    /// Where the fence names none, what the path says.
     pub(crate) tag: String,
+    /// The file it is, as the fence, its first line or the heading before it says.
+    pub(crate) path: Option<String>,
     /// The line of the opening fence in the Markdown, from 1.
     pub(crate) fence_line: u32,
     /// What stands between the fences, each line without the fence's own indentation.
@@ -31,14 +37,32 @@ impl Part {
     }
 }
 
-/// Finds the fenced blocks of a text, in order.
+/// Finds the fenced blocks of a text, in order; after a diff that makes new files, those files.
 pub(crate) fn parts(markdown: &str) -> Vec<Part> {
+    let mut parts = Vec::new();
+    for mut part in fenced(markdown) {
+        if part.path.is_none() {
+            part.path = path_in_comment(&part.lines);
+        }
+        if part.tag.is_empty() {
+            part.tag = part.path.as_deref().and_then(tag_of_path).unwrap_or_default();
+        }
+        let files = if diff::is_diff(&part) { diff::new_files(&part) } else { Vec::new() };
+        parts.push(part);
+        parts.extend(files);
+    }
+    parts
+}
+
+fn fenced(markdown: &str) -> Vec<Part> {
     let mut found: Vec<Part> = Vec::new();
     let mut open: Option<Fence> = None;
     // A model likes to put its whole answer into a Markdown block, with blocks of its own in it.
     let mut wrapper: Option<Fence> = None;
     // Where the text of each enclosing list item begins.
     let mut items: Vec<usize> = Vec::new();
+    // The last line with text before the fence.
+    let mut before = "";
     for (number, line) in (1u32..).zip(markdown.lines()) {
         match &open {
             Some(fence) if fence.is_closed_by(line) => {
@@ -57,18 +81,23 @@ pub(crate) fn parts(markdown: &str) -> Vec<Part> {
             None => {
                 let (column, text) = into_items(line, &mut items);
                 let item = items.last().copied().unwrap_or(0);
-                let Some((fence, info)) = Fence::opened_by(text, column) else { continue };
                 // Four columns further in it would be indented code.
-                if column.saturating_sub(item) > 3 {
+                let opened = Fence::opened_by(text, column).filter(|_| column.saturating_sub(item) <= 3);
+                let Some((fence, info)) = opened else {
+                    if !text.is_empty() {
+                        before = text;
+                    }
                     continue;
-                }
+                };
                 let tag = tag(info);
+                let heading = std::mem::take(&mut before);
                 if wrapper.is_none() && matches!(tag.as_str(), "markdown" | "md") {
                     wrapper = Some(fence);
                     continue;
                 }
                 open = Some(fence);
-                found.push(Part { tag, fence_line: number, lines: Vec::new(), closed: false });
+                let path = path_in_info(info).or_else(|| path_in_heading(heading));
+                found.push(Part { tag, path, fence_line: number, lines: Vec::new(), closed: false });
             }
         }
     }
@@ -241,6 +270,52 @@ mod tests {
         let two = [one("py", "x\n"), one("rs", "y\n")].concat();
         assert_eq!(found("````md\n```py\nx\n```\n````\n```rs\ny\n```"), two);
         assert_eq!(found("```markdown\n# A\n```\n"), vec![]);
+    }
+
+    #[test]
+    fn a_part_knows_the_file_it_is() {
+        for (markdown, path) in [
+            ("```python title=\"src/a.py\"\nx\n```", Some("src/a.py")),
+            ("```py file=src/a.py\nx\n```", Some("src/a.py")),
+            ("```py {filename='a.py' .x}\nx\n```", Some("a.py")),
+            ("```python src/a.py\nx\n```", Some("src/a.py")),
+            ("```py:src/a.py\nx\n```", Some("src/a.py")),
+            ("```yaml title=\"templates/x.yaml (excerpt)\"\nx\n```", Some("templates/x.yaml")),
+            ("```python\n# src/a.py\nx\n```", Some("src/a.py")),
+            ("```sh\n#!/bin/sh\n# a.sh: does it\nx\n```", Some("a.sh")),
+            ("```go\n// a.go\nx\n```", Some("a.go")),
+            ("```sql\n-- a.sql\nx\n```", Some("a.sql")),
+            ("```html\n<!-- a.html -->\nx\n```", Some("a.html")),
+            ("```c\n/* a.c */\nx\n```", Some("a.c")),
+            ("### src/a.py\n\n```\nx\n```", Some("src/a.py")),
+            ("**`src/a.py`**\n```py\nx\n```", Some("src/a.py")),
+            ("`src/a.py`:\n```py\nx\n```", Some("src/a.py")),
+            ("## 2. The file `a.py`\n```py\nx\n```", Some("a.py")),
+            ("### Dockerfile\n```\nx\n```", Some("Dockerfile")),
+            ("See `a.py` for more.\n```py\nx\n```", None),
+            ("### a.py\n\nText.\n\n```py\nx\n```", None),
+            ("### Version 1.2\n```py\n# e.g. 1.5 and so on\nx\n```", None),
+            ("```py numbered\nx\n```", None),
+        ] {
+            assert_eq!(parts(markdown)[0].path.as_deref(), path, "{markdown}");
+        }
+    }
+
+    #[test]
+    fn a_fence_without_a_language_takes_that_of_its_path() {
+        assert_eq!(found("### src/a.py\n```\nx\n```"), one("py", "x\n"));
+        assert_eq!(found("### deploy/Dockerfile.dev\n```\nx\n```"), one("dockerfile", "x\n"));
+        assert_eq!(found("### src/a.py\n```text\nx\n```"), one("text", "x\n"));
+    }
+
+    #[test]
+    fn the_files_a_diff_makes_are_parts_with_their_added_lines() {
+        let markdown = "```diff\n--- /dev/null\n+++ b/src/a.py\n@@ -0,0 +1,2 @@\n+x\n+\ty\n--- a/b\n+++ b/b\n@@ -1 +1 @@\n-a\n+b\n```";
+        let parts = parts(markdown);
+        assert_eq!(parts.len(), 2);
+        assert_eq!((parts[1].tag.as_str(), parts[1].path.as_deref()), ("py", Some("src/a.py")));
+        assert_eq!(parts[1].code(), "x\n\ty\n");
+        assert_eq!((parts[1].lines[0].number, parts[1].lines[0].removed), (5, 1));
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! The rules the check suite keeps.
 
 mod bounds;
+mod code;
+mod data;
 mod python;
 mod report;
 mod rust;
@@ -20,6 +22,15 @@ fn wrong(tag: &str, table: &[(&str, u32, u32, &str)]) {
         let first = &result.faults[0];
         assert_eq!((first.line - 1, first.column), (*line, *column), "{code:?}: {}", first.message);
         assert!(first.message.starts_with(message), "{code:?}: {}", first.message);
+    }
+}
+
+/// Expects of each code that something is held against it, by the rule.
+fn refused(tag: &str, rule: &str, table: &[&str]) {
+    for code in table {
+        let result = lint(&format!("```{tag}\n{code}\n```\n"));
+        assert_eq!(result.outcome, CheckOutcome::Fail, "{code:?}: {}", result.message);
+        assert!(result.faults.iter().any(|fault| fault.rule == rule), "{code:?}: {:?}", result.faults);
     }
 }
 

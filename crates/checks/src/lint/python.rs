@@ -2,8 +2,8 @@
 
 use tree_sitter::{Node, Tree};
 
+use super::syntax::{Found, shortened, walk};
 use crate::parts::{Line, Part};
-use crate::syntax::{Found, shortened, walk};
 
 /// If a block is a transcript of the interactive interpreter, leaves of it what was typed in; a
 /// transcript is no program, and no fault.
@@ -75,6 +75,14 @@ pub(crate) fn faults(tree: &Tree, code: &str) -> Vec<Found> {
             {
                 Some("`try` without `except` or `finally`".to_owned())
             }
+            "try_statement" => {
+                found.extend(clause_misplaced(node, &rows));
+                None
+            }
+            "if_statement" | "for_statement" | "while_statement" => {
+                found.extend(clause_misplaced(node, &rows));
+                None
+            }
             "print_statement" => Some("Python 2's `print` statement; `print(…)` is a function".to_owned()),
             "exec_statement" => Some("Python 2's `exec` statement; `exec(…)` is a function".to_owned()),
             "<>" => Some("`<>` is Python 2; `!=` compares".to_owned()),
@@ -107,6 +115,21 @@ fn body_missing(block: Node<'_>) -> Option<String> {
     let header = block.parent()?.kind().trim_end_matches("_definition").trim_end_matches("_statement");
     let header = header.trim_end_matches("_clause").replace('_', " ");
     Some(format!("missing the indented body of this `{header}`"))
+}
+
+/// An `else` or its like that begins a line with other white space than the statement it belongs to.
+fn clause_misplaced(statement: Node<'_>, rows: &[&str]) -> Option<Found> {
+    let indent = |node: Node<'_>| {
+        let place = node.start_position();
+        rows.get(place.row).and_then(|row| row.get(..place.column)).filter(|before| before.trim().is_empty())
+    };
+    let level = indent(statement)?;
+    let mut cursor = statement.walk();
+    let wrong = statement.named_children(&mut cursor).find(|child| {
+        child.kind().ends_with("_clause") && indent(*child).is_some_and(|indent| indent != level)
+    })?;
+    let name = wrong.kind().trim_end_matches("_clause").replace('_', " ");
+    Some(Found::at(wrong, format!("the indentation of this `{name}` is not that of what it belongs to")))
 }
 
 fn has_child(node: Node<'_>, kinds: &[&str]) -> bool {
@@ -142,7 +165,9 @@ fn misplaced(block: Node<'_>, rows: &[&str]) -> Vec<Found> {
         }
         match level {
             None => level = Some(indent),
-            Some(level) if level == indent => {}
+            Some(before) if before == indent => {}
+            // An excerpt may begin further in than it goes on.
+            Some(before) if block.kind() == "module" && before.starts_with(indent) => level = Some(indent),
             Some(_) => {
                 let text = shortened(&rows[place.row][place.column..], 40);
                 found.push(Found::at(statement, format!("unexpected indentation before `{text}`")));

@@ -5,8 +5,10 @@ use std::time::Instant;
 
 use tree_sitter::{Node, ParseOptions, Parser, Tree};
 
-use crate::language::Language;
-use crate::{python, rust};
+use super::excerpt::arounds;
+use super::language::Language;
+use super::soften::{softened, without_placeholders};
+use super::{beyond, python};
 
 /// A fault in a block of code. Rows count from 0, columns in bytes from 0.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,35 +38,101 @@ pub(crate) enum Reading {
 #[derive(Debug)]
 pub(crate) struct OutOfTime;
 
-/// Reads one block until `deadline`.
+/// Reads one block until `deadline`: as a file, else as an excerpt of one, else without what the grammar is
+/// known not to know. What leaves the fewest faults counts.
 pub(crate) fn read(language: Language, code: &str, deadline: Instant) -> Result<Reading, OutOfTime> {
     // The parser looks at the time only now and then, and there may be very many small blocks.
     if Instant::now() >= deadline {
         return Err(OutOfTime);
     }
-    let tree = parse(language, code, deadline)?;
-    if !has_code(&tree) {
+    let code = without_placeholders(language, code);
+    let mut best = Attempt::new(language, code.clone().into_owned(), 0, deadline)?;
+    if !has_code(&best.tree) {
         return Ok(Reading::NoCode);
     }
-    let mut found = grammar_faults(language, &tree, code);
-    match language {
-        // What the grammar could not read has no indentation or bodies to speak of.
-        Language::Python if found.is_empty() => found = python::faults(&tree, code),
-        Language::Rust if !found.is_empty() => {
-            let tree = parse(language, &rust::as_excerpt(code), deadline)?;
-            if let Some(fewer) = rust::excerpt_faults(&tree, code).filter(|f| f.len() < found.len()) {
-                found = fewer;
-            }
-        }
-        Language::Python | Language::Rust => {}
+    if !best.found.is_empty() {
+        best = with_surroundings(language, &code, best, deadline)?;
     }
-    Ok(Reading::Code(found))
+    if let Some(code) = softened(language, &code).filter(|_| !best.found.is_empty()) {
+        let soft = Attempt::new(language, code.clone(), 0, deadline)?;
+        let soft =
+            if soft.found.is_empty() { soft } else { with_surroundings(language, &code, soft, deadline)? };
+        if soft.found.len() < best.found.len() {
+            best = soft;
+        }
+    }
+    if language == Language::TypeScript && !best.found.is_empty() {
+        // Some tag JSX with types in it like this.
+        let tsx = Attempt::new(Language::Tsx, code.into_owned(), 0, deadline)?;
+        best = if tsx.found.is_empty() { tsx } else { best };
+    }
+    // What the grammar could not read has no indentation or bodies to speak of.
+    if best.found.is_empty() {
+        best.found = match language {
+            Language::Python => python::faults(&best.tree, &best.code),
+            Language::Rust => Vec::new(),
+            _ => beyond::faults(language, &best.tree, &best.code, best.shift > 0, deadline)?,
+        };
+        best.found.extend(beyond::quotes(language, &best.tree, &best.code));
+        best.shift_up();
+    }
+    Ok(Reading::Code(best.found))
+}
+
+/// A code as it was parsed.
+struct Attempt {
+    code: String,
+    tree: Tree,
+    /// How many rows stand before the block's own, which those of faults do not count.
+    shift: usize,
+    found: Vec<Found>,
+}
+
+impl Attempt {
+    fn new(language: Language, code: String, shift: usize, deadline: Instant) -> Result<Attempt, OutOfTime> {
+        // What is long to read may take much longer than the parser looks at the time.
+        if Instant::now() >= deadline {
+            return Err(OutOfTime);
+        }
+        let tree = parse(language, &code, deadline)?;
+        let found = grammar_faults(language, &tree, &code);
+        let mut attempt = Attempt { code, tree, shift, found };
+        attempt.shift_up();
+        Ok(attempt)
+    }
+
+    fn shift_up(&mut self) {
+        for fault in &mut self.found {
+            fault.row = fault.row.saturating_sub(self.shift);
+        }
+    }
+}
+
+/// The best of `plain` and of the same code as excerpts of what may surround it.
+fn with_surroundings(
+    language: Language,
+    code: &str,
+    plain: Attempt,
+    deadline: Instant,
+) -> Result<Attempt, OutOfTime> {
+    let mut best = plain;
+    for around in arounds(language, code) {
+        let attempt = Attempt::new(language, around.put(code), 1, deadline)?;
+        let root = attempt.tree.root_node();
+        // Otherwise it does not stay inside.
+        let inside = !root.is_error() && root.child_count() == around.children;
+        if inside && attempt.found.len() < best.found.len() {
+            best = attempt;
+        }
+    }
+    Ok(best)
 }
 
 fn parse(language: Language, code: &str, deadline: Instant) -> Result<Tree, OutOfTime> {
     let mut parser = Parser::new();
+    let grammar = language.grammar().ok_or(OutOfTime)?;
     // Fails only for a grammar of another version of tree-sitter, and then every test of this crate does.
-    parser.set_language(&language.grammar()).map_err(|_| OutOfTime)?;
+    parser.set_language(&grammar).map_err(|_| OutOfTime)?;
     let mut in_time = |_: &tree_sitter::ParseState| {
         if Instant::now() < deadline { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
