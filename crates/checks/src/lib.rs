@@ -4,7 +4,7 @@
 //!
 //! | check | what it does today |
 //! |---|---|
-//! | policy | not run, and says so |
+//! | policy | what proposals may not contain, by rules in Rego; see [`Policies`] |
 //! | lint | the syntax of Python and Rust blocks, by tree-sitter |
 //! | dry run | not run, and says so |
 //!
@@ -36,6 +36,8 @@
 
 mod lint;
 mod parts;
+mod policy;
 mod suite;
 
+pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use fleet_checks::{INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};
+use fleet_checks::{INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, TIME_MS_MAX};
 use fleet_deliberation::{CheckKind, CheckOutcome, Role, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use proptest::prelude::*;
@@ -53,7 +53,7 @@ async fn long_and_short_proposals_are_checked_alike() {
         let proposal = format!("```python\n{}y = (\n```", "x = 1\n".repeat(lines));
         let (task, role) = (Task::default(), Role::new("DEV").expect("a role"));
         let request = CheckRequest { proposal: &proposal, task: &task, role: &role, timeout_ms: 60_000 };
-        let report = Suite.check(request).await;
+        let report = suite().check(request).await;
         assert_eq!(report.checks[&CheckKind::Lint].faults, lint(&proposal).faults);
         assert_eq!(report.checks[&CheckKind::Lint].outcome, CheckOutcome::Fail);
     }
