@@ -158,7 +158,7 @@ begin := `(?im)(?:^|[^?\s"'[:word:].-]|[[:word:]][ \t]|[{,(][ \t]*["']?)[ \t]*["
 
 given := concat("", [begin, `\b([[:word:].-]*(?:`, strong, `|`, weak, `))["']?\]?[ \t]*(?::[ \t]*[&A-Za-z<>?. ]{1,24}[ \t]*)?(?:=>|:=|[:=])[ \t]*[fbru]{0,2}["']([^"'\n]{4,})["']`])
 
-set := concat("", [`(?i)\b(?:set|with)?_?(`, strong, `|api_?key)\([ \t]*["']([^"'\n]{4,})["']`])
+setters := concat("", [`(?i)\b(?:set|with)?_?(`, strong, `|api_?key)\([ \t]*["']([^"'\n]{4,})["']`])
 
 listed := `(?im)\bname["']?:[ \t]*["']?([[:word:].-]*(?:password|passwd|passphrase|_pass|pwd|secret|token|api_?key))["']?[ \t]*,?[ \t]*\n?[ \t]*["']?value["']?:[ \t]*["']?([^\s"'${<][^\s"'}]{3,})`
 
@@ -195,7 +195,7 @@ candidates contains [i, found] if {
 candidates contains [i, found] if {
 	some i, part in input.parts
 	not part.language in quoted_only
-	some found in regex.find_all_string_submatch_n(set, part.code, 20)
+	some found in regex.find_all_string_submatch_n(setters, part.code, 20)
 }
 
 candidates contains [i, found] if {

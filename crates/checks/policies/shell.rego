@@ -44,14 +44,14 @@ device := `/dev/(?:sd|hd|vd|xvd|nvme|mmcblk|disk|mapper/|loop)[[:word:]/-]*`
 
 # What a script may not say: words that are there whenever the pattern matches, and the pattern.
 destructive := [
-	{"has": ["rm "], "what": "removes a whole tree of the system or of a home", "pattern": concat("", [`(?m)(?:^|[\s;&|("'\x60])(?:sudo\s+)?rm\s+(?:-[-[:word:]=]+\s+)*-(?:[a-zA-Z]*[rR]|-recursive)[-[:word:]=]*\s+(?:-[-[:word:]=]+\s+)*(?:--\s+)?(?:[^\s;&|]+\s+)*`, target, `(?:[\s;&|)"'\x60]|$)`])},
+	{"has": ["rm "], "what": "removes a whole tree of the system or of a home", "pattern": concat("", [`(?m)(?:^|[\s;&|("'\x60])(?:sudo(?:[ \t]|\\\n)+)?rm(?:[ \t]|\\\n)+(?:-[-[:word:]=]+(?:[ \t]|\\\n)+)*-(?:[a-zA-Z]*[rR]|-recursive)[-[:word:]=]*(?:[ \t]|\\\n)+(?:-[-[:word:]=]+(?:[ \t]|\\\n)+)*(?:--(?:[ \t]|\\\n)+)?(?:[^\s;&|]+(?:[ \t]|\\\n)+)*`, target, `(?:[\s;&|)"'\x60]|$)`])},
 	{"has": ["no-preserve-root"], "what": "removes everything from the root on", "pattern": `rm\b[^\n;|&]*--no-preserve-root`},
 	{"has": ["dd "], "what": "overwrites a device", "pattern": concat("", [`\bdd\s[^\n;|&]*\bof=["']?`, device])},
 	{"has": ["mkfs"], "what": "formats a device", "pattern": concat("", [`\bmkfs(?:\.[[:word:]]+)?\s[^\n;|&]*`, device])},
 	{"has": ["wipefs", "shred", "blkdiscard", "sgdisk"], "what": "wipes a device", "pattern": concat("", [`\b(?:wipefs|shred|blkdiscard|sgdisk)\s[^\n;|&]*`, device])},
 	{"has": ["/dev/"], "what": "writes onto a device", "pattern": concat("", [`(?:>|\btee(?:\s+-a)?)\s*["']?`, device])},
-	{"has": ["chmod", "chown"], "what": "changes the rights of the whole system", "pattern": concat("", [`\bch(?:mod|own)\s+(?:-[a-zA-Z]*R[a-zA-Z]*|--recursive)\s+(?:-[[:word:]]+\s+)*[[:word:]:.+=,-]+\s+`, target, `(?:[\s;&|)"']|$)`])},
-	{"has": ["chmod"], "what": "changes the rights of the whole system", "pattern": concat("", [`\bchmod\s+[0-7]{3,4}\s+-R\s+`, target, `(?:[\s;&|)"']|$)`])},
+	{"has": ["chmod", "chown"], "what": "changes the rights of the whole system", "pattern": concat("", [`\bch(?:mod|own)(?:[ \t]|\\\n)+(?:-[a-zA-Z]*R[a-zA-Z]*|--recursive)(?:[ \t]|\\\n)+(?:-[[:word:]]+(?:[ \t]|\\\n)+)*[[:word:]:.+=,-]+(?:[ \t]|\\\n)+`, target, `(?:[\s;&|)"']|$)`])},
+	{"has": ["chmod"], "what": "changes the rights of the whole system", "pattern": concat("", [`\bchmod(?:[ \t]|\\\n)+[0-7]{3,4}(?:[ \t]|\\\n)+-R(?:[ \t]|\\\n)+`, target, `(?:[\s;&|)"']|$)`])},
 	{"has": [":|"], "what": "breeds processes without end", "pattern": `:\s*\(\)\s*\{\s*:\s*\|\s*:\s*&\s*\}\s*;?\s*:`},
 	{"has": [": |"], "what": "breeds processes without end", "pattern": `:\s*\(\)\s*\{\s*:\s*\|\s*:\s*&\s*\}\s*;?\s*:`},
 	{"has": ["-delete"], "what": "removes everything found from the root on", "pattern": `\bfind\s+["']?(?:/|~/?|\$HOME)["']?\s+-delete`},
@@ -108,7 +108,7 @@ deny contains fault if {
 deny contains fault if {
 	some script in lib.scripts
 	contains(script.bare, "rm ")
-	some found in regex.find_all_string_submatch_n(`\brm\s+(?:-[-[:word:]=]+\s+)*-[a-zA-Z]*[rR][a-zA-Z]*\s+(?:-[-[:word:]=]+\s+)*(?:--\s+)?(?:[^\s;&|]+\s+)*?["']?\$\{?([[:word:]]+)\}?["']?/(?:\*|["']?(?:[\s;&|)]|$))`, script.bare, 20)
+	some found in regex.find_all_string_submatch_n(`\brm(?:[ \t]|\\\n)+(?:-[-[:word:]=]+(?:[ \t]|\\\n)+)*-[a-zA-Z]*[rR][a-zA-Z]*(?:[ \t]|\\\n)+(?:-[-[:word:]=]+(?:[ \t]|\\\n)+)*(?:--(?:[ \t]|\\\n)+)?(?:[^\s;&|]+(?:[ \t]|\\\n)+)*?["']?\$\{?([[:word:]]+)\}?["']?/(?:\*|["']?(?:[\s;&|)]|$))`, script.bare, 20)
 	name := found[1]
 	not name in {"HOME"}
 	not regex.match(`(?m)^\s*(?:set\s+-[[:word:]]*u|set\s+-o\s+nounset|#!.*\s-[[:word:]]*u)|\bset\s+-[a-z]*u`, script.code)

@@ -24,7 +24,9 @@ pub use load::BadPolicy;
 pub const POLICY_MS_MAX: u64 = 2_000;
 
 /// How many steps of an evaluation go by between two looks at the clock.
-const STEPS_A_LOOK: NonZeroU32 = NonZeroU32::new(256).unwrap_or(NonZeroU32::MIN);
+const STEPS_A_LOOK: u32 = 256;
+/// The most faults of a package whose places are looked for.
+const PLACED_MAX: usize = 4 * FAULTS_MAX;
 const EXCERPT_CHARS_MAX: usize = 120;
 const MESSAGE_CHARS_MAX: usize = 300;
 /// What stands for the text outside of code where a fault names a language.
@@ -143,7 +145,10 @@ impl Policies {
         let mut faults = Vec::new();
         for package in &self.0.packages {
             match self.denied(&mut engine, package, deadline) {
-                Ok(denied) => faults.extend(denied.iter().filter_map(|denied| self.fault(&input, denied))),
+                Ok(denied) => {
+                    let places = denied.iter().take(PLACED_MAX);
+                    faults.extend(places.filter_map(|denied| self.fault(&input, denied)));
+                }
                 Err(failure) => {
                     return CheckResult {
                         tools,
@@ -168,7 +173,10 @@ impl Policies {
         if left.is_zero() {
             return Err(out_of_time());
         }
-        engine.set_execution_timer_config(ExecutionTimerConfig { limit: left, check_interval: STEPS_A_LOOK });
+        engine.set_execution_timer_config(ExecutionTimerConfig {
+            limit: left,
+            check_interval: NonZeroU32::new(STEPS_A_LOOK).unwrap_or(NonZeroU32::MIN),
+        });
         let broken = |what: String| Failure::Broken { package: package.to_owned(), place: None, what };
         let value = engine.eval_rule(format!("data.{package}.deny")).map_err(|error| {
             match error.downcast_ref::<LimitError>() {
@@ -206,9 +214,14 @@ impl Policies {
             Some(block) => block.rows.iter().map(|row| row.line.text.as_str()).collect(),
             None => input.prose.iter().map(String::as_str).collect(),
         };
+        // A comment may say what the code then does: what is found without comments comes first.
+        let views = denied.part.and_then(|part| input.views.get(part));
+        let [bare, code] = [views.map(|views| views.bare.lines()), views.map(|views| views.code.lines())]
+            .map(|lines| lines.into_iter().flatten().collect::<Vec<&str>>());
+        let ways = [bare.as_slice(), code.as_slice(), texts.as_slice()];
         let (row, column) = match (&denied.at, denied.line) {
-            (Some(At::Text(text)), _) => place(&texts, std::slice::from_ref(text)),
-            (Some(At::Texts(all)), _) => place(&texts, all),
+            (Some(At::Text(text)), _) => place(ways, std::slice::from_ref(text)),
+            (Some(At::Texts(all)), _) => place(ways, all),
             (None, row) => {
                 let row = row.unwrap_or(0).min(texts.len().saturating_sub(1));
                 (row, texts.get(row).map_or(0, |text| indent(text)))
@@ -242,16 +255,22 @@ impl Policies {
 }
 
 /// Row and column, in characters, of the last of some texts that stand one after the other; of the last that
-/// is found, and the first row's where none is. Quotes in the rows do not count.
-fn place(rows: &[&str], texts: &[String]) -> (usize, usize) {
+/// is found, and the first row's where none is. The rows are given in several ways, of which an earlier one
+/// counts more; quotes in them do not count.
+fn place(ways: [&[&str]; 3], texts: &[String]) -> (usize, usize) {
+    let [.., rows] = ways;
     let mut found = None;
     let mut from = 0;
     for text in texts {
-        let Some(first) = text.lines().find(|line| !line.trim().is_empty()) else { continue };
+        let Some(first) = text.lines().map(str::trim).find(|line| !line.is_empty()) else { continue };
         let plain = first.replace(['"', '\''], "");
-        let here = |row: &str| row.contains(first) || row.replace(['"', '\''], "").contains(plain.trim());
-        if let Some(row) = (from..rows.len()).find(|row| here(rows[*row])) {
-            let column = rows[row].find(first).map_or_else(|| indent(rows[row]), |at| rows[row][..at].chars().count());
+        let whole = |row: &str| row.find(first).map(|at| row[..at].chars().count());
+        let alike = |row: &str| row.replace(['"', '\''], "").contains(&plain).then(|| indent(row));
+        let look = |rows: &[&str], here: &dyn Fn(&str) -> Option<usize>| {
+            (from..rows.len()).find_map(|row| Some((row, here(rows[row])?)))
+        };
+        let place = ways.iter().find_map(|rows| look(rows, &whole).or_else(|| look(rows, &alike)));
+        if let Some((row, column)) = place {
             found = Some((row, column));
             from = row;
         }

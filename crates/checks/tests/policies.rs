@@ -191,6 +191,7 @@ fn commands_that_destroy_are_told_from_those_that_tidy_up() {
         ("bash", "set -eu\nrm -rf \"$1\"/*"),
         ("bash", "work=$(mktemp -d)\nrm -rf \"$work\"/*"),
         ("bash", "rm file /"),
+        ("bash", "rm -rf \"${x:?}\"\nls /\ncd ~"),
         ("bash", "dd if=/dev/sda of=disk.img; mkfs.ext4 disk.img; echo x > /dev/null"),
         ("bash", "chmod -R 755 ./site; chmod 777 /tmp/x"),
         ("console", "$ ls\nrm -rf /"),
@@ -251,7 +252,6 @@ fn certificates_are_checked() {
         ("python", "raise ValueError('verify=False is refused')"),
         ("go", "config := &tls.Config{InsecureSkipVerify: false} // never true"),
         ("sh", "curl --cacert ca.pem -o k https://x.example/k"),
-        ("sh", "curl -kind https://x.example"),
         ("yaml", "validate_certs: true # not validate_certs: no"),
         ("sh", "psql 'sslmode=disable host=localhost'"),
     ]);
@@ -361,7 +361,7 @@ fn manifests_are_found_in_lists_json_and_scripts() {
     ]);
     let result = check("```yaml\nkind: Service\nspec: {}\n---\napiVersion: v1\nkind: Pod\nspec:\n  hostPID: true\n  containers: []\n```");
     assert_eq!(rules(&result), BTreeSet::from(["k8s/host-namespace"]));
-    assert_eq!((result.faults[0].line, result.faults[0].excerpt.as_str()), (9, "hostPID: true"));
+    assert_eq!((result.faults[0].line, result.faults[0].excerpt.as_str()), (8, "hostPID: true"));
 }
 
 #[test]
@@ -453,7 +453,7 @@ fn a_broken_policy_is_refused_with_its_file_and_line() {
         OWN.replacen(from, to, 1)
     };
     for (text, line, what) in [
-        (change("if {\n    some i", "if {{\n    some i"), 12, ""),
+        (change("if {\n    some i", "if {{\n    some i"), 11, ""),
         (change("    some row", "    sme row"), 12, ""),
         (change("package fleet.policy.house", "package house"), 1, "the package is house; it must be fleet.policy.NAME"),
         (change("package fleet.policy.house", "package fleet.policy.tls"), 1, "the package fleet.policy.tls stands in tls.rego already"),

@@ -6,7 +6,7 @@ use fleet_deliberation::{Role, Task};
 use regorus::Value;
 
 use super::blocks::{Block, blocks};
-use super::views::views;
+use super::views::{Views, views};
 use crate::parts::parts;
 
 /// The most bytes of a block that are read as YAML or JSON.
@@ -15,6 +15,8 @@ const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
 /// A proposal as policies see it.
 pub(crate) struct Input {
     pub(crate) blocks: Vec<Block>,
+    /// What each block says without its comments, and without what it only quotes.
+    pub(crate) views: Vec<Views>,
     /// The lines of the text outside of fences, each in its place.
     pub(crate) prose: Vec<String>,
     /// Both, and the task, as the input document.
@@ -31,13 +33,14 @@ impl Input {
             prose[from..to].iter_mut().for_each(String::clear);
         }
         let blocks = blocks(proposal, fenced);
+        let views: Vec<Views> = blocks.iter().map(|block| views(&block.language, &block.text())).collect();
         let document = object([
             ("role", role.map_or("", Role::as_str).into()),
             ("task", self::task(task)),
             ("prose", prose.join("\n").into()),
-            ("parts", Value::from(blocks.iter().map(part).collect::<Vec<_>>())),
+            ("parts", Value::from(blocks.iter().zip(&views).map(|(b, v)| part(b, v)).collect::<Vec<_>>())),
         ]);
-        Input { blocks, prose, document }
+        Input { blocks, views, prose, document }
     }
 
     /// Whether there is nothing in it.
@@ -58,9 +61,8 @@ fn task(task: Option<&Task>) -> Value {
     ])
 }
 
-fn part(block: &Block) -> Value {
+fn part(block: &Block, views: &Views) -> Value {
     let text = block.text();
-    let views = views(&block.language, &text);
     object([
         ("language", block.language.as_str().into()),
         ("tag", block.tag.as_str().into()),
@@ -68,17 +70,17 @@ fn part(block: &Block) -> Value {
         ("line", u64::from(block.line).into()),
         ("document", documents(&block.language, &text)),
         ("lines", block.rows.iter().map(|row| row.line.text.as_str().into()).collect::<Vec<Value>>().into()),
-        ("code", views.code.into()),
-        ("bare", views.bare.into()),
+        ("code", views.code.as_str().into()),
+        ("bare", views.bare.as_str().into()),
         ("text", text.into()),
     ])
 }
 
-/// The documents of YAML or JSON, and the manifests a script writes; null where there are none. One that
+/// The documents of YAML or JSON, and the manifests a script writes; a list that may be empty. One that
 /// cannot be read is left out: that is the lint check's to say.
 fn documents(language: &str, text: &str) -> Value {
     if text.len() > DOCUMENT_BYTES_MAX {
-        return Value::Null;
+        return Value::new_array();
     }
     let found: Vec<Value> = match language {
         "yaml" => yaml_documents(text).iter().filter_map(|text| Value::from_yaml_str(text).ok()).collect(),
@@ -86,7 +88,7 @@ fn documents(language: &str, text: &str) -> Value {
         "bash" => manifests(text).iter().filter_map(|text| Value::from_yaml_str(text).ok()).collect(),
         _ => Vec::new(),
     };
-    if found.is_empty() { Value::Null } else { found.into() }
+    found.into()
 }
 
 /// The documents of a YAML text: a line that begins with `---` or `...` ends one, wherever it stands.

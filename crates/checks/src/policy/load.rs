@@ -120,8 +120,8 @@ impl Policies {
             sources.extend(of_folder(folder)?);
         }
         let mut engine = Engine::new();
-        let mut packages: BTreeMap<String, usize> = BTreeMap::new();
-        for (nth, source) in sources.iter().enumerate() {
+        let mut packages: Vec<(String, &Source)> = Vec::new();
+        for source in &sources {
             engine
                 .add_policy(source.file.clone(), source.text.clone())
                 .map_err(|error| source.said(&error))?;
@@ -129,15 +129,15 @@ impl Policies {
             if package == LIBRARY && !source.own {
                 continue;
             }
-            if let Some(other) = packages.insert(package.clone(), nth) {
-                let what = format!("the package {package} stands in {} already", sources[other].file);
+            if let Some((_, other)) = packages.iter().find(|(name, _)| *name == package) {
+                let what = format!("the package {package} stands in {} already", other.file);
                 return Err(source.refused(source.line_of("package "), what));
             }
+            packages.push((package, source));
         }
         let mut loaded = Loaded { engine, packages: Vec::new(), rules: Vec::new() };
         loaded.engine.set_input(Input::new("", None, None).document);
-        for (package, nth) in &packages {
-            let source = &sources[*nth];
+        for (package, source) in &packages {
             let rules = rules(&mut loaded.engine, package, source)?;
             if let Some(known) = rules.iter().find(|rule| loaded.rules.iter().any(|r| r.id == rule.id)) {
                 let id = &known.id;
@@ -147,8 +147,8 @@ impl Policies {
             loaded.packages.push(package.clone());
         }
         let policies = Policies(Arc::new(loaded));
-        for (package, nth) in &packages {
-            policies.tried(package, &sources[*nth])?;
+        for (package, source) in &packages {
+            policies.tried(package, source)?;
         }
         Ok(policies)
     }
