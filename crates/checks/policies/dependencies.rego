@@ -28,7 +28,10 @@ fault(part, at, message) := {"id": "deps/unpinned", "severity": "medium", "messa
 
 # requirements.txt
 
-requirements(file) if regex.match(`^(?:[a-z0-9_-]+[-_.])?requirements(?:[-_.][a-z0-9_-]+)?\.txt$`, file.name)
+requirements(file) if {
+	contains(file.name, "requirements")
+	regex.match(`^(?:[a-z0-9_-]+[-_.])?requirements(?:[-_.][a-z0-9_-]+)?\.txt$`, file.name)
+}
 
 requirements(file) if file.language in {"requirements", "pip-requirements"}
 

@@ -116,8 +116,14 @@ forms := [
 	{"of": "a JSON Web Token's issuer", "has": "eyJ", "pattern": `\beyJ[A-Za-z0-9_-]{10,}\.eyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}`},
 ]
 
-deny contains fault("secrets/credential", t.part, found, sprintf("this has the form of a credential of %s", [form.of])) if {
+# The texts that may hold one: one look at each instead of one for every form.
+marked := [t |
 	some t in texts
+	regex.match(`A[KS]IA|AIza|GOCSPX-|ya29\.|gh[pousr]_|github_pat_|gl(?:pat|ptt|dt|rt|soat|cbt)-|gl(?:sa|c)_|xox[abeoprs]-|xapp-|hooks\.slack|/api/webhooks/|k_(?:live|test)_|whsec_|sk-|hf_|gsk_|npm_|pypi-AgE|dckr_|AccountKey=|do[opr]_v1_|SG\.|:AA|shp(?:at|ca|pa|ss)_|dapi|hvs\.|lin_api_|key-[0-9a-f]|eyJ`, t.text)
+]
+
+deny contains fault("secrets/credential", t.part, found, sprintf("this has the form of a credential of %s", [form.of])) if {
+	some t in marked
 	some form in forms
 	contains(t.text, form.has)
 	some found in regex.find_n(form.pattern, t.text, 5)
@@ -185,41 +191,59 @@ others := [
 	{"has": "'", "pattern": `(?i)\b(password|identified\s+by)\s+'([^'\n]{4,})'`},
 ]
 
+# The parts that speak of passwords, and those that hold what `others` looks for.
+named := [{"part": i, "language": part.language, "code": part.code} |
+	some i, part in input.parts
+	part.language != "text"
+	regex.match(`(?i)pass|pwd|secret|token|key|credential`, part.code)
+]
+
+addressed := [{"part": i, "code": part.code} |
+	some i, part in input.parts
+	not part.language in {"text", "markdown"}
+	regex.match(`(?i)--(?:pass|client-|token|api-)|sshpass|mysql|curl|://[^\s/]*@|auth|getConnection|(?:password|pwd)=|(?:password|by) '`, part.code)
+]
+
 # Each text with its names and values that may be passwords: [the whole, the name, the value].
 candidates contains [i, found] if {
-	some i, part in input.parts
+	some part in named
+	i := part.part
 	not part.language in quoted_only
 	some found in regex.find_all_string_submatch_n(given, part.code, 50)
 }
 
 candidates contains [i, found] if {
-	some i, part in input.parts
+	some part in named
+	i := part.part
 	not part.language in quoted_only
 	some found in regex.find_all_string_submatch_n(setters, part.code, 20)
 }
 
 candidates contains [i, found] if {
-	some i, part in input.parts
+	some part in named
+	i := part.part
 	part.language in {"yaml", "json"}
 	contains(part.code, "value")
 	some found in regex.find_all_string_submatch_n(listed, part.code, 20)
 }
 
 candidates contains [i, found] if {
-	some i, part in input.parts
+	some part in named
+	i := part.part
 	part.language in settings
 	some found in regex.find_all_string_submatch_n(plain, part.code, 50)
 }
 
 candidates contains [i, found] if {
-	some i, part in input.parts
+	some part in named
+	i := part.part
 	part.language == "dockerfile"
 	some found in regex.find_all_string_submatch_n(spaced, part.code, 20)
 }
 
 candidates contains [i, found] if {
-	some i, part in input.parts
-	not part.language in {"text", "markdown"}
+	some part in addressed
+	i := part.part
 	some form in others
 	contains(part.code, form.has)
 	some found in regex.find_all_string_submatch_n(form.pattern, part.code, 20)

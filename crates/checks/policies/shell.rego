@@ -96,8 +96,19 @@ evaluated := [
 	{"has": ["new Function"], "pattern": `\bnew\s+Function\(\s*(?:await\s*)?\(?\s*(?:await\s+)?(?:fetch|axios\.get)\(`},
 ]
 
-deny contains fault if {
+# The parts that may hold one of them: one look at each instead of one for every form.
+scripts := [script |
 	some script in lib.scripts
+	regex.match(`rm |no-preserve-root|dd |mkfs|wipefs|shred|blkdiscard|sgdisk|/dev/|ch(?:mod|own) |: ?\||-delete`, script.bare)
+]
+
+programs := [program |
+	some program in lib.programs
+	regex.match(`rmtree|rm(?:Sync|dir|\()|RemoveAll|remove_dir_all|Remove-Item`, program.code)
+]
+
+deny contains fault if {
+	some script in scripts
 	some form in destructive
 	lib.holds(script.bare, form.has)
 	some found in regex.find_n(form.pattern, script.bare, 5)
@@ -106,7 +117,7 @@ deny contains fault if {
 
 # An empty variable makes `$VAR/*` the root.
 deny contains fault if {
-	some script in lib.scripts
+	some script in scripts
 	contains(script.bare, "rm ")
 	some found in regex.find_all_string_submatch_n(`\brm(?:[ \t]|\\\n)+(?:-[-[:word:]=]+(?:[ \t]|\\\n)+)*-[a-zA-Z]*[rR][a-zA-Z]*(?:[ \t]|\\\n)+(?:-[-[:word:]=]+(?:[ \t]|\\\n)+)*(?:--(?:[ \t]|\\\n)+)?(?:[^\s;&|]+(?:[ \t]|\\\n)+)*?["']?\$\{?([[:word:]]+)\}?["']?/(?:\*|["']?(?:[\s;&|)]|$))`, script.bare, 20)
 	name := found[1]
@@ -123,7 +134,7 @@ deny contains fault if {
 }
 
 deny contains fault if {
-	some program in lib.programs
+	some program in programs
 	some form in destructive_calls
 	lib.holds(program.code, form.has)
 	some found in regex.find_n(form.pattern, program.code, 5)

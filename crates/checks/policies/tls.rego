@@ -82,6 +82,23 @@ in_settings := [
 	{"has": ["strict-ssl"], "pattern": `(?im)^\s*strict-ssl\s*=\s*false\b`},
 ]
 
+# The parts that may hold one of them: one look at each instead of one for every form.
+programs := [program |
+	some program in lib.programs
+	regex.match(`(?i)verif|cert_|certificate|check_hostname|TCPConnector|rejectUnauthorized|strictSSL|invalid_|trust|curl|TLS_`, program.code)
+]
+
+scripts := [script |
+	some script in lib.scripts
+	regex.match(`(?i)curl|certificate|ssl|tls|--trusted-host|PYTHONHTTPSVERIFY|SkipCert|--verify`, script.bare)
+]
+
+set_up := [{"part": i, "code": part.code} |
+	some i, part in input.parts
+	part.language in settings
+	regex.match(`(?i)validate_certs|insecure|verif|rejectUnauthorized|strict-ssl`, part.code)
+]
+
 settings := {"yaml", "json", "toml", "ini", "env", "hcl", "powershell"}
 
 # Whether one of the words that a form asks for besides its own is there.
@@ -94,7 +111,7 @@ excused(form, text) if regex.match(form.unless, text)
 told := "certificates are not checked here: anyone on the way can read and change what is sent"
 
 deny contains fault if {
-	some program in lib.programs
+	some program in programs
 	some form in in_programs
 	lib.holds(program.bare, form.has)
 	together(form, program.code)
@@ -104,7 +121,7 @@ deny contains fault if {
 }
 
 deny contains fault if {
-	some program in lib.programs
+	some program in programs
 	some form in in_strings
 	lib.holds(program.code, form.has)
 	some found in regex.find_n(form.pattern, program.code, 5)
@@ -112,7 +129,7 @@ deny contains fault if {
 }
 
 deny contains fault if {
-	some script in lib.scripts
+	some script in scripts
 	some form in in_scripts
 	lib.holds(script.bare, form.has)
 	some found in regex.find_n(form.pattern, script.bare, 5)
@@ -121,17 +138,16 @@ deny contains fault if {
 
 # A program hands such a command to a shell.
 deny contains fault if {
-	some program in lib.programs
+	some program in programs
 	lib.holds(program.code, ["curl", "--no-check-certificate"])
 	some found in regex.find_n(`["'\x60](?:curl\s[^"'\x60\n]*\s(?:-[fsSLgvIO]*k[a-zA-Z]*|--insecure)|wget\s[^"'\x60\n]*--no-check-certificate)[\s"'\x60]`, program.code, 5)
 	fault := {"id": "tls/not-verified", "severity": "high", "message": told, "part": program.part, "at": found}
 }
 
 deny contains fault if {
-	some i, part in input.parts
-	part.language in settings
+	some part in set_up
 	some form in in_settings
 	lib.holds(part.code, form.has)
 	some found in regex.find_n(form.pattern, part.code, 5)
-	fault := {"id": "tls/not-verified", "severity": "high", "message": told, "part": i, "at": trim_space(found)}
+	fault := {"id": "tls/not-verified", "severity": "high", "message": told, "part": part.part, "at": trim_space(found)}
 }

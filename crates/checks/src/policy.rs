@@ -284,7 +284,8 @@ fn indent(text: &str) -> usize {
 
 fn told(input: &Input, rules: usize, faults: &[Fault]) -> String {
     let blocks = input.blocks.len();
-    let looked = format!("{rules} rules on the text and {blocks} block{}", if blocks == 1 { "" } else { "s" });
+    let looked =
+        format!("{rules} rules on the text and {blocks} block{}", if blocks == 1 { "" } else { "s" });
     if faults.is_empty() {
         return format!("{looked}: nothing held against it");
     }
@@ -292,7 +293,8 @@ fn told(input: &Input, rules: usize, faults: &[Fault]) -> String {
     ids.sort_unstable();
     ids.dedup();
     let count = faults.len();
-    let mut message = format!("{looked}: {count} fault{} ({})", if count == 1 { "" } else { "s" }, ids.join(", "));
+    let mut message =
+        format!("{looked}: {count} fault{} ({})", if count == 1 { "" } else { "s" }, ids.join(", "));
     if count > FAULTS_MAX {
         message += &format!(", the first {FAULTS_MAX} listed");
     }

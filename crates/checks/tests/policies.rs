@@ -81,7 +81,9 @@ fn measured(folder: &str) -> (f64, f64, Vec<String>, Vec<String>) {
             (true, true) if whole => caught += 1,
             (true, _) => missed.push(format!("{}: {:?} wanted, {found:?} found", known.name, known.rules)),
             (false, true) => wronged.push(format!("{}: {:?}", known.name, result.faults)),
-            (false, false) => assert_eq!(result.outcome, CheckOutcome::Pass, "{}: {}", known.name, result.message),
+            (false, false) => {
+                assert_eq!(result.outcome, CheckOutcome::Pass, "{}: {}", known.name, result.message)
+            }
         }
     }
     let share = |part: u32, whole: u32| f64::from(part) / f64::from(whole.max(1));
@@ -121,30 +123,36 @@ fn the_rules_have_the_severities_that_are_documented() {
         let of = BUILT_IN.rules().iter().filter(|rule| rule.severity == severity);
         of.map(|rule| rule.id.as_str()).collect()
     };
-    assert_eq!(ids(Severity::High), [
-        "k8s/host-namespace",
-        "k8s/privileged",
-        "license/gpl",
-        "secrets/credential",
-        "secrets/password",
-        "secrets/private-key",
-        "shell/destructive",
-        "shell/pipe-from-net",
-        "tls/not-verified",
-    ]);
-    assert_eq!(ids(Severity::Medium), [
-        "deps/unpinned",
-        "k8s/latest-image",
-        "k8s/no-limits",
-        "k8s/no-probes",
-        "k8s/runs-as-root",
-    ]);
-    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policies.md")).unwrap();
+    assert_eq!(
+        ids(Severity::High),
+        [
+            "k8s/host-namespace",
+            "k8s/privileged",
+            "license/gpl",
+            "secrets/credential",
+            "secrets/password",
+            "secrets/private-key",
+            "shell/destructive",
+            "shell/pipe-from-net",
+            "tls/not-verified",
+        ]
+    );
+    assert_eq!(
+        ids(Severity::Medium),
+        ["deps/unpinned", "k8s/latest-image", "k8s/no-limits", "k8s/no-probes", "k8s/runs-as-root",]
+    );
+    let docs =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policies.md")).unwrap();
     for rule in BUILT_IN.rules() {
         let severity = format!("{:?}", rule.severity).to_lowercase();
         let row = format!("| `{}` | {severity} | {} |", rule.id, rule.title);
         assert!(docs.contains(&row), "docs/policies.md lacks the row\n{row}");
-        assert!(docs.contains(&rule.explanation), "docs/policies.md does not explain {}:\n{}", rule.id, rule.explanation);
+        assert!(
+            docs.contains(&rule.explanation),
+            "docs/policies.md does not explain {}:\n{}",
+            rule.id,
+            rule.explanation
+        );
     }
 }
 
@@ -160,31 +168,40 @@ fn caught(rule: &str, table: &[(&str, &str)]) {
 fn passes(table: &[(&str, &str)]) {
     for (language, code) in table {
         let result = check(&format!("~~~{language}\n{code}\n~~~\n"));
-        assert_eq!(result.outcome, CheckOutcome::Pass, "{language} {code:?}: {:?} {}", result.faults, result.message);
+        assert_eq!(
+            result.outcome,
+            CheckOutcome::Pass,
+            "{language} {code:?}: {:?} {}",
+            result.faults,
+            result.message
+        );
     }
 }
 
 #[test]
 fn commands_that_destroy_are_told_from_those_that_tidy_up() {
-    caught("shell/destructive", &[
-        ("bash", "rm -rf /"),
-        ("bash", "sudo rm -fr --no-preserve-root /"),
-        ("bash", "cd x && rm -r -f ~/*"),
-        ("bash", "rm -rf build \"$HOME\""),
-        ("bash", "rm -rf /etc /tmp/x"),
-        ("bash", "rm -rf $PREFIX/*"),
-        ("bash", "sh -c 'rm -rf /*'"),
-        ("bash", ":(){ :|:& };:"),
-        ("bash", "dd if=/dev/zero of=/dev/nvme0n1 bs=1M"),
-        ("bash", "cat image > /dev/sda"),
-        ("bash", "chmod -R 777 /"),
-        ("console", "$ sudo rm -rf /var"),
-        ("dockerfile", "FROM a:1\nRUN rm -rf /usr"),
-        ("yaml", "script:\n  - rm -rf ~"),
-        ("python", "shutil.rmtree(Path.home())"),
-        ("python", "os.system('rm -rf /')"),
-        ("javascript", "fs.rmSync('/', { recursive: true })"),
-    ]);
+    caught(
+        "shell/destructive",
+        &[
+            ("bash", "rm -rf /"),
+            ("bash", "sudo rm -fr --no-preserve-root /"),
+            ("bash", "cd x && rm -r -f ~/*"),
+            ("bash", "rm -rf build \"$HOME\""),
+            ("bash", "rm -rf /etc /tmp/x"),
+            ("bash", "rm -rf $PREFIX/*"),
+            ("bash", "sh -c 'rm -rf /*'"),
+            ("bash", ":(){ :|:& };:"),
+            ("bash", "dd if=/dev/zero of=/dev/nvme0n1 bs=1M"),
+            ("bash", "cat image > /dev/sda"),
+            ("bash", "chmod -R 777 /"),
+            ("console", "$ sudo rm -rf /var"),
+            ("dockerfile", "FROM a:1\nRUN rm -rf /usr"),
+            ("yaml", "script:\n  - rm -rf ~"),
+            ("python", "shutil.rmtree(Path.home())"),
+            ("python", "os.system('rm -rf /')"),
+            ("javascript", "fs.rmSync('/', { recursive: true })"),
+        ],
+    );
     passes(&[
         ("bash", "rm -rf ./build \"$tmp\" \"${out:?}\"/x /tmp/x/*"),
         ("bash", "rm -rf /var/lib/apt/lists/* /usr/share/doc"),
@@ -202,20 +219,23 @@ fn commands_that_destroy_are_told_from_those_that_tidy_up() {
 
 #[test]
 fn what_the_network_sends_is_not_run() {
-    caught("shell/pipe-from-net", &[
-        ("sh", "curl -sSL https://x.example/i | bash"),
-        ("sh", "wget -qO- https://x.example/i|sudo -E bash -"),
-        ("sh", "curl https://x.example/i \\\n  | tee i.sh \\\n  | sh -s -- -y"),
-        ("sh", "bash <(curl -s https://x.example/i)"),
-        ("sh", "sh -c \"$(curl -fsSL https://x.example/i)\""),
-        ("sh", "eval \"$(wget -qO- https://x.example/i)\""),
-        ("sh", "curl https://x.example/i.py | python3 -"),
-        ("sh", "curl https://x.example/i.py | python3"),
-        ("python", "exec(urllib.request.urlopen(url).read())"),
-        ("python", "subprocess.run(\"curl https://x.example | sh\", shell=True)"),
-        ("json", "{\"scripts\": {\"postinstall\": \"curl https://x.example | sh\"}}"),
-        ("powershell", "iwr https://x.example/i.ps1 | iex"),
-    ]);
+    caught(
+        "shell/pipe-from-net",
+        &[
+            ("sh", "curl -sSL https://x.example/i | bash"),
+            ("sh", "wget -qO- https://x.example/i|sudo -E bash -"),
+            ("sh", "curl https://x.example/i \\\n  | tee i.sh \\\n  | sh -s -- -y"),
+            ("sh", "bash <(curl -s https://x.example/i)"),
+            ("sh", "sh -c \"$(curl -fsSL https://x.example/i)\""),
+            ("sh", "eval \"$(wget -qO- https://x.example/i)\""),
+            ("sh", "curl https://x.example/i.py | python3 -"),
+            ("sh", "curl https://x.example/i.py | python3"),
+            ("python", "exec(urllib.request.urlopen(url).read())"),
+            ("python", "subprocess.run(\"curl https://x.example | sh\", shell=True)"),
+            ("json", "{\"scripts\": {\"postinstall\": \"curl https://x.example | sh\"}}"),
+            ("powershell", "iwr https://x.example/i.ps1 | iex"),
+        ],
+    );
     passes(&[
         ("sh", "curl https://x.example/v | jq . > v; curl x | python3 -m json.tool; curl x | tar xz"),
         ("sh", "curl https://x.example/v || sh fallback.sh"),
@@ -229,24 +249,27 @@ fn what_the_network_sends_is_not_run() {
 
 #[test]
 fn certificates_are_checked() {
-    caught("tls/not-verified", &[
-        ("python", "httpx.get(url, verify = False)"),
-        ("python", "context.verify_mode = ssl.CERT_NONE"),
-        ("python", "context = ssl._create_unverified_context()"),
-        ("go", "config := &tls.Config{InsecureSkipVerify: true}"),
-        ("ts", "new https.Agent({ rejectUnauthorized: false })"),
-        ("js", "process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'"),
-        ("rust", "builder.danger_accept_invalid_certs(true)"),
-        ("java", "public void checkServerTrusted(X509Certificate[] c, String t) {}"),
-        ("cpp", "curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);"),
-        ("sh", "curl -fsSkL https://x.example"),
-        ("sh", "curl --insecure https://x.example -o x"),
-        ("sh", "wget --no-check-certificate https://x.example"),
-        ("sh", "git config --global http.sslVerify false"),
-        ("dockerfile", "ENV NODE_TLS_REJECT_UNAUTHORIZED=0"),
-        ("yaml", "validate_certs: no"),
-        ("yaml", "tls_config: {insecure_skip_verify: true}"),
-    ]);
+    caught(
+        "tls/not-verified",
+        &[
+            ("python", "httpx.get(url, verify = False)"),
+            ("python", "context.verify_mode = ssl.CERT_NONE"),
+            ("python", "context = ssl._create_unverified_context()"),
+            ("go", "config := &tls.Config{InsecureSkipVerify: true}"),
+            ("ts", "new https.Agent({ rejectUnauthorized: false })"),
+            ("js", "process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'"),
+            ("rust", "builder.danger_accept_invalid_certs(true)"),
+            ("java", "public void checkServerTrusted(X509Certificate[] c, String t) {}"),
+            ("cpp", "curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, 0L);"),
+            ("sh", "curl -fsSkL https://x.example"),
+            ("sh", "curl --insecure https://x.example -o x"),
+            ("sh", "wget --no-check-certificate https://x.example"),
+            ("sh", "git config --global http.sslVerify false"),
+            ("dockerfile", "ENV NODE_TLS_REJECT_UNAUTHORIZED=0"),
+            ("yaml", "validate_certs: no"),
+            ("yaml", "tls_config: {insecure_skip_verify: true}"),
+        ],
+    );
     passes(&[
         ("python", "httpx.get(url, verify=True)\nassert mode is not ssl.CERT_NONE"),
         ("python", "raise ValueError('verify=False is refused')"),
@@ -259,28 +282,34 @@ fn certificates_are_checked() {
 
 #[test]
 fn a_password_is_a_literal_that_is_no_placeholder() {
-    caught("secrets/password", &[
-        ("python", "connect(user=\"a\", password=\"hunter2!\")"),
-        ("rust", "const DB_PASSWORD: &str = \"Wint3rzeit\";"),
-        ("go", "cfg := Config{Password: \"Wint3rzeit\"}"),
-        ("kotlin", "val apiKey: String = \"9f8e7d6c5b4a39281706\""),
-        ("yaml", "- name: DB_PASSWORD\n  value: Wint3rzeit"),
-        ("yaml", "environment:\n  - DB_PASSWORD=Wint3rzeit"),
-        ("yaml", "db: {user: a, password: Wint3rzeit}"),
-        ("json", "{\"password\": \"Wint3rzeit\"}"),
-        ("env", "REDIS_PASSWORD=Wint3rzeit"),
-        ("dockerfile", "ENV DB_PASSWORD Wint3rzeit"),
-        ("sh", "PGPASSWORD=Wint3rzeit psql -h db"),
-        ("sh", "curl -u admin:Wint3rzeit https://x.example"),
-        ("python", "URL = \"postgres://app:Wint3rzeit@db.example/app\""),
-        ("csharp", "\"Server=db;User Id=sa;Password=Wint3rzeit;\""),
-        ("sql", "CREATE USER app WITH PASSWORD 'Wint3rzeit';"),
-    ]);
+    caught(
+        "secrets/password",
+        &[
+            ("python", "connect(user=\"a\", password=\"hunter2!\")"),
+            ("rust", "const DB_PASSWORD: &str = \"Wint3rzeit\";"),
+            ("go", "cfg := Config{Password: \"Wint3rzeit\"}"),
+            ("kotlin", "val apiKey: String = \"9f8e7d6c5b4a39281706\""),
+            ("yaml", "- name: DB_PASSWORD\n  value: Wint3rzeit"),
+            ("yaml", "environment:\n  - DB_PASSWORD=Wint3rzeit"),
+            ("yaml", "db: {user: a, password: Wint3rzeit}"),
+            ("json", "{\"password\": \"Wint3rzeit\"}"),
+            ("env", "REDIS_PASSWORD=Wint3rzeit"),
+            ("dockerfile", "ENV DB_PASSWORD Wint3rzeit"),
+            ("sh", "PGPASSWORD=Wint3rzeit psql -h db"),
+            ("sh", "curl -u admin:Wint3rzeit https://x.example"),
+            ("python", "URL = \"postgres://app:Wint3rzeit@db.example/app\""),
+            ("csharp", "\"Server=db;User Id=sa;Password=Wint3rzeit;\""),
+            ("sql", "CREATE USER app WITH PASSWORD 'Wint3rzeit';"),
+        ],
+    );
     passes(&[
         ("python", "password = os.environ['DB_PASSWORD']\napi_key = settings.api_key\npassword: str = ''"),
         ("python", "connect(user=user, password=password1)\nPASSWORD_MIN = '12345678'"),
         ("python", "if password == 'hunter2!': pass"),
-        ("js", "const type = shown ? 'text1' : 'password1';\nconst label = { password: 'Your 1st password' };"),
+        (
+            "js",
+            "const type = shown ? 'text1' : 'password1';\nconst label = { password: 'Your 1st password' };",
+        ),
         ("yaml", "password: ${DB_PASSWORD}\nsecret: '{{ vault_1 }}'\ntoken: <token-1>\npassword: ''"),
         ("yaml", "secretName: db-tls-2024\npassword_file: /run/secrets/1\nupdate_password: always"),
         ("env", "DB_PASSWORD=change-me-123\nAPI_KEY=your-api-key-123\nTOKEN=xxxxxxxx1"),
@@ -293,7 +322,9 @@ fn a_password_is_a_literal_that_is_no_placeholder() {
 #[test]
 fn credentials_have_their_forms_and_are_not_repeated() {
     let token = format!("glpat-{}", "aB3dE6gH9jK2mN5pQ8sT");
-    for proposal in [format!("Use `{token}` for it."), format!("```py\n# {token}\n```"), format!("```\n{token}\n```")] {
+    for proposal in
+        [format!("Use `{token}` for it."), format!("```py\n# {token}\n```"), format!("```\n{token}\n```")]
+    {
         let result = check(&proposal);
         assert_eq!(rules(&result), BTreeSet::from(["secrets/credential"]), "{proposal}");
         assert!(!format!("{result:?}").contains(&token), "{result:?}");
@@ -309,7 +340,11 @@ fn credentials_have_their_forms_and_are_not_repeated() {
 
 #[test]
 fn a_private_key_in_the_text_counts_as_one_in_a_block() {
-    let key = format!("-----BEGIN EC {}-----\n{}\n", "PRIVATE KEY", "MHcCAQEEIEXAMPLEexampleEXAMPLEexample".repeat(2));
+    let key = format!(
+        "-----BEGIN EC {}-----\n{}\n",
+        "PRIVATE KEY",
+        "MHcCAQEEIEXAMPLEexampleEXAMPLEexample".repeat(2)
+    );
     let result = check(&format!("Take this:\n\n{key}"));
     assert_eq!(rules(&result), BTreeSet::from(["secrets/private-key"]));
     assert_eq!((result.faults[0].line, result.faults[0].language.as_str()), (3, "markdown"));
@@ -317,23 +352,29 @@ fn a_private_key_in_the_text_counts_as_one_in_a_block() {
 
 #[test]
 fn dependencies_have_versions() {
-    caught("deps/unpinned", &[
-        ("text requirements.txt", "requests"),
-        ("text requirements.txt", "x @ git+https://git.example.com/x.git"),
-        ("json", "{\"name\": \"a\", \"dependencies\": {\"left-pad\": \"*\"}}"),
-        ("toml", "[dependencies]\nserde = { version = \"*\" }"),
-        ("toml", "[dependencies]\ntree = { git = \"https://git.example.com/tree.git\" }"),
-        ("toml", "[project]\nname = \"a\"\ndependencies = [\n  \"httpx\",\n]"),
-        ("dockerfile", "FROM python:3.12\nRUN pip install flask==3.0.0 \\\n  gunicorn"),
-        ("dockerfile", "FROM node\nRUN npm ci"),
-        ("yaml", "steps:\n  - uses: actions/checkout@main"),
-        ("hcl", "module \"a\" {\n  source = \"git::https://git.example.com/a.git\"\n}"),
-    ]);
+    caught(
+        "deps/unpinned",
+        &[
+            ("text requirements.txt", "requests"),
+            ("text requirements.txt", "x @ git+https://git.example.com/x.git"),
+            ("json", "{\"name\": \"a\", \"dependencies\": {\"left-pad\": \"*\"}}"),
+            ("toml", "[dependencies]\nserde = { version = \"*\" }"),
+            ("toml", "[dependencies]\ntree = { git = \"https://git.example.com/tree.git\" }"),
+            ("toml", "[project]\nname = \"a\"\ndependencies = [\n  \"httpx\",\n]"),
+            ("dockerfile", "FROM python:3.12\nRUN pip install flask==3.0.0 \\\n  gunicorn"),
+            ("dockerfile", "FROM node\nRUN npm ci"),
+            ("yaml", "steps:\n  - uses: actions/checkout@main"),
+            ("hcl", "module \"a\" {\n  source = \"git::https://git.example.com/a.git\"\n}"),
+        ],
+    );
     passes(&[
         ("text requirements.txt", "requests>=2\nurllib3~=2.0 ; python_version > '3'\n-e .\n# x\n--no-index"),
         ("json", "{\"name\": \"a\", \"dependencies\": {\"a\": \"^1.0.0\", \"b\": \"workspace:*\"}}"),
         ("toml", "[dependencies]\nserde = \"1\"\nx = { path = \"../x\" }\ny.workspace = true"),
-        ("dockerfile", "FROM python:3.12 AS base\nRUN pip install --upgrade pip && pip install -r r.txt .\nFROM base"),
+        (
+            "dockerfile",
+            "FROM python:3.12 AS base\nRUN pip install --upgrade pip && pip install -r r.txt .\nFROM base",
+        ),
         ("dockerfile", "ARG V=1\nFROM node:${V}\nRUN pip install 'flask>=3' -c constraints.txt"),
         ("sh", "pip install flask"),
         ("text", "requests"),
@@ -354,12 +395,23 @@ fn a_diff_is_held_to_what_it_adds() {
 fn manifests_are_found_in_lists_json_and_scripts() {
     let privileged = "{\"apiVersion\": \"v1\", \"kind\": \"List\", \"items\": [{\"kind\": \"Pod\", \"spec\": {\"containers\": \
                       [{\"name\": \"a\", \"securityContext\": {\"privileged\": true}}]}}]}";
-    caught("k8s/privileged", &[
-        ("json", privileged),
-        ("yaml", privileged),
-        ("sh", &format!("kubectl apply -f - <<EOF\napiVersion: v1\nkind: List\nitems: {}\nEOF", &privileged[45..privileged.len() - 1])),
-    ]);
-    let result = check("```yaml\nkind: Service\nspec: {}\n---\napiVersion: v1\nkind: Pod\nspec:\n  hostPID: true\n  containers: []\n```");
+    caught(
+        "k8s/privileged",
+        &[
+            ("json", privileged),
+            ("yaml", privileged),
+            (
+                "sh",
+                &format!(
+                    "kubectl apply -f - <<EOF\napiVersion: v1\nkind: List\nitems: {}\nEOF",
+                    &privileged[45..privileged.len() - 1]
+                ),
+            ),
+        ],
+    );
+    let result = check(
+        "```yaml\nkind: Service\nspec: {}\n---\napiVersion: v1\nkind: Pod\nspec:\n  hostPID: true\n  containers: []\n```",
+    );
     assert_eq!(rules(&result), BTreeSet::from(["k8s/host-namespace"]));
     assert_eq!((result.faults[0].line, result.faults[0].excerpt.as_str()), (8, "hostPID: true"));
 }
@@ -394,7 +446,11 @@ fn faults_are_listed_up_to_a_bound() {
     }
     let result = check(&(proposal + "```"));
     assert_eq!((result.faults.len(), result.outcome), (FAULTS_MAX, CheckOutcome::Fail));
-    assert!(result.message.contains("57 faults") && result.message.ends_with("the first 50 listed"), "{}", result.message);
+    assert!(
+        result.message.contains("57 faults") && result.message.ends_with("the first 50 listed"),
+        "{}",
+        result.message
+    );
 }
 
 proptest! {
@@ -440,7 +496,8 @@ fn with(files: &[(&str, &str)]) -> Result<Policies, BadPolicy> {
 fn policies_of_one_s_own_hold_besides_those_that_are_built_in() {
     let policies = with(&[("house.rego", OWN), ("notes.txt", "no policy")]).unwrap();
     assert_eq!(policies.rules().len(), BUILT_IN.rules().len() + 1);
-    let result = policies.check("A\n```py\nx = 1\n# TODO\n```\n```sh\ncurl -k https://x.example\n```", None, None);
+    let result =
+        policies.check("A\n```py\nx = 1\n# TODO\n```\n```sh\ncurl -k https://x.example\n```", None, None);
     assert_eq!(rules(&result), BTreeSet::from(["house/no-todo", "tls/not-verified"]));
     let own = &result.faults[0];
     assert_eq!((own.line, own.severity, own.message.as_str()), (4, Severity::Medium, "this is not done"));
@@ -455,17 +512,37 @@ fn a_broken_policy_is_refused_with_its_file_and_line() {
     for (text, line, what) in [
         (change("if {\n    some i", "if {{\n    some i"), 11, ""),
         (change("    some row", "    sme row"), 12, ""),
-        (change("package fleet.policy.house", "package house"), 1, "the package is house; it must be fleet.policy.NAME"),
-        (change("package fleet.policy.house", "package fleet.policy.tls"), 1, "the package fleet.policy.tls stands in tls.rego already"),
+        (
+            change("package fleet.policy.house", "package house"),
+            1,
+            "the package is house; it must be fleet.policy.NAME",
+        ),
+        (
+            change("package fleet.policy.house", "package fleet.policy.tls"),
+            1,
+            "the package fleet.policy.tls stands in tls.rego already",
+        ),
         (change("rules :=", "rule :="), 1, "has no `rules`"),
         (change("deny contains", "denied contains"), 1, "has no `deny`"),
         (change("    \"severity\": \"medium\",\n", ""), 3, "missing field `severity`"),
         (change("medium", "bad"), 3, "unknown variant `bad`"),
         (change("house/no-todo\": {", "todo\": {"), 3, "is not of the form group/name"),
-        (change("house/no-todo\": {", "tls/not-verified\": {"), 3, "there is a rule \"tls/not-verified\" already"),
+        (
+            change("house/no-todo\": {", "tls/not-verified\": {"),
+            3,
+            "there is a rule \"tls/not-verified\" already",
+        ),
         (change("\"id\": \"house/no-todo\", ", ""), 10, "missing field `id`"),
-        (change("\"id\": \"house/no-todo\"", "\"id\": \"other\""), 10, "a fault has the id \"other\", which rules does not name"),
-        (change("contains(line, \"TODO\")", "contains(line, \"todo\")"), 3, "does not catch what `catches` holds"),
+        (
+            change("\"id\": \"house/no-todo\"", "\"id\": \"other\""),
+            10,
+            "a fault has the id \"other\", which rules does not name",
+        ),
+        (
+            change("contains(line, \"TODO\")", "contains(line, \"todo\")"),
+            3,
+            "does not catch what `catches` holds",
+        ),
         (change("contains(line, \"TODO\")", "line != \"\""), 3, "catches what `passes` holds"),
         (change("contains(line, \"TODO\")", "contains(row, \"TODO\")"), 13, ""),
         (change("contains(line, \"TODO\")", "regex.match(`(`, line)"), 13, "regex"),
@@ -487,7 +564,11 @@ fn a_folder_that_is_not_there_is_refused() {
 
 #[test]
 fn a_policy_that_fails_on_a_proposal_is_an_error_and_no_pass() {
-    let fails = OWN.replace("contains(line, \"TODO\")", "line == concat(\"\", [\"bo\", \"om\"])\n    to_number(line) == 1")
+    let fails = OWN
+        .replace(
+            "contains(line, \"TODO\")",
+            "line == concat(\"\", [\"bo\", \"om\"])\n    to_number(line) == 1",
+        )
         .replace("    \"catches\": \"~~~py\\n# TODO: later\\n~~~\",\n", "");
     let result = with(&[("house.rego", &fails)]).unwrap().check("~~~py\nboom\n~~~", None, None);
     assert_eq!(result.outcome, CheckOutcome::Error, "{}", result.message);

@@ -68,8 +68,9 @@ fn without_output(block: &mut Block) {
     for row in &mut block.rows {
         let text = row.line.text.trim_start();
         let code = text.strip_prefix(">>> ").or_else(|| text.strip_prefix("... "));
-        row.line.removed += u32::try_from(row.line.text.chars().count() - code.map_or(0, |c| c.chars().count()))
-            .unwrap_or(u32::MAX);
+        row.line.removed +=
+            u32::try_from(row.line.text.chars().count() - code.map_or(0, |c| c.chars().count()))
+                .unwrap_or(u32::MAX);
         row.line.text = code.unwrap_or_default().to_owned();
     }
 }
@@ -88,15 +89,23 @@ fn files_of_diff(part: Part, path: Option<String>) -> Vec<Block> {
         let text = line.text.as_str();
         let next = part.lines.get(nth + 1).map_or("", |line| line.text.as_str());
         let header = text.starts_with("--- ") && next.starts_with("+++ ");
-        if let Some(file) = text.strip_prefix("+++ ").filter(|_| nth > 0 && is_old_file(&part.lines[nth - 1])) {
+        if let Some(file) = text.strip_prefix("+++ ").filter(|_| nth > 0 && is_old_file(&part.lines[nth - 1]))
+        {
             let file = file.split('\t').next().unwrap_or(file).trim();
             let file = file.strip_prefix("b/").unwrap_or(file);
             blocks.push(new(Some(file.to_owned()), line.number + 1));
             continue;
         }
         const ABOUT_FILES: [&str; 9] = [
-            "diff --git ", "index ", "@@ ", "\\ ", "new file mode ", "deleted file mode ", "similarity index ",
-            "rename ", "old mode ",
+            "diff --git ",
+            "index ",
+            "@@ ",
+            "\\ ",
+            "new file mode ",
+            "deleted file mode ",
+            "similarity index ",
+            "rename ",
+            "old mode ",
         ];
         if header || ABOUT_FILES.iter().any(|start| text.starts_with(start)) || text.starts_with('-') {
             continue;
@@ -136,7 +145,9 @@ fn language(tag: &str, path: Option<&str>, lines: &[Line]) -> String {
         "rb" | "ruby" => "ruby",
         "ps1" | "powershell" | "pwsh" => "powershell",
         "bash" | "sh" | "shell" | "zsh" | "ksh" | "dash" => "bash",
-        "console" | "shell-session" | "shellsession" | "terminal" | "sh-session" | "bash-session" => "console",
+        "console" | "shell-session" | "shellsession" | "terminal" | "sh-session" | "bash-session" => {
+            "console"
+        }
         "yaml" | "yml" => "yaml",
         "json" | "jsonc" | "json5" | "jsonl" | "ndjson" => "json",
         "toml" => "toml",
@@ -184,7 +195,8 @@ fn guessed(tag: &str, lines: &[Line]) -> &'static str {
 fn language_of_path(path: &str) -> Option<&'static str> {
     let name = path.rsplit('/').next().unwrap_or(path);
     let lower = name.to_ascii_lowercase();
-    if lower.starts_with("dockerfile") || lower.starts_with("containerfile") || lower.ends_with(".dockerfile") {
+    if lower.starts_with("dockerfile") || lower.starts_with("containerfile") || lower.ends_with(".dockerfile")
+    {
         return Some("dockerfile");
     }
     if lower == ".env" || lower.starts_with(".env.") || lower.ends_with(".env") {
@@ -315,7 +327,8 @@ mod tests {
         };
         assert_eq!(found(diff), [expected("python", "x.py", "a\nc\n"), expected("sql", "q.sql", "-- new\n")]);
         let blocks = blocks(diff, parts(diff));
-        let rows: Vec<_> = blocks[0].rows.iter().map(|row| (row.line.number, row.line.removed, row.new)).collect();
+        let rows: Vec<_> =
+            blocks[0].rows.iter().map(|row| (row.line.number, row.line.removed, row.new)).collect();
         assert_eq!(rows, [(6, 1, false), (8, 1, true)]);
     }
 

@@ -57,7 +57,14 @@ fn task(task: Option<&Task>) -> Value {
     object([
         ("description", task.map_or("", |task| &task.description).into()),
         ("requirements", requirements.iter().map(|text| text.as_str().into()).collect::<Vec<Value>>().into()),
-        ("metadata", Value::from(metadata.map(|(k, v)| (k.as_str().into(), v.as_str().into())).collect::<BTreeMap<Value, Value>>())),
+        (
+            "metadata",
+            Value::from(
+                metadata
+                    .map(|(k, v)| (k.as_str().into(), v.as_str().into()))
+                    .collect::<BTreeMap<Value, Value>>(),
+            ),
+        ),
     ])
 }
 
@@ -143,5 +150,7 @@ fn manifests(text: &str) -> Vec<String> {
 }
 
 fn object<const N: usize>(fields: [(&str, Value); N]) -> Value {
-    Value::from(fields.into_iter().map(|(name, value)| (Value::from(name), value)).collect::<BTreeMap<_, _>>())
+    Value::from(
+        fields.into_iter().map(|(name, value)| (Value::from(name), value)).collect::<BTreeMap<_, _>>(),
+    )
 }

@@ -141,7 +141,10 @@ impl Policies {
             let rules = rules(&mut loaded.engine, package, source)?;
             if let Some(known) = rules.iter().find(|rule| loaded.rules.iter().any(|r| r.id == rule.id)) {
                 let id = &known.id;
-                return Err(source.refused(source.line_of(&format!("\"{id}\"")), format!("there is a rule {id:?} already")));
+                return Err(source.refused(
+                    source.line_of(&format!("\"{id}\"")),
+                    format!("there is a rule {id:?} already"),
+                ));
             }
             loaded.rules.extend(rules);
             loaded.packages.push(package.clone());
@@ -163,7 +166,11 @@ impl Policies {
             for (example, caught) in [(&rule.catches, true), (&rule.passes, false)] {
                 let Some(example) = example else { continue };
                 if self.ids(package, source, example, &rule.metadata)?.contains(&rule.id) != caught {
-                    let what = if caught { "does not catch what `catches` holds" } else { "catches what `passes` holds" };
+                    let what = if caught {
+                        "does not catch what `catches` holds"
+                    } else {
+                        "catches what `passes` holds"
+                    };
                     let line = source.line_of(&format!("\"{}\"", rule.id));
                     return Err(source.refused(line, format!("the rule {:?} {what}", rule.id)));
                 }
@@ -226,9 +233,8 @@ fn package(engine: &Engine, source: &Source) -> Result<String, BadPolicy> {
     let packages = engine.get_policy_package_components().map_err(|error| source.said(&error))?;
     let components = packages.last().map(|package| package.components.clone()).unwrap_or_default();
     let name = components.join(".");
-    let word = |text: &String| {
-        !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
-    };
+    let word =
+        |text: &String| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     let fits = match components.as_slice() {
         [fleet, policy, name] => fleet == "fleet" && policy == "policy" && word(name),
         _ => name == LIBRARY && !source.own,
@@ -249,7 +255,8 @@ fn rules(engine: &mut Engine, package: &str, source: &Source) -> Result<Vec<Rule
             return Err(source.refused(at_package, format!("the package {package} has no `{name}`")));
         }
     }
-    let found = engine.eval_query(format!("data.{package}.rules"), false).map_err(|error| source.said(&error))?;
+    let found =
+        engine.eval_query(format!("data.{package}.rules"), false).map_err(|error| source.said(&error))?;
     let value = found.result.first().and_then(|result| result.expressions.first()).map(|e| &e.value);
     let Some(Value::Object(entries)) = value else {
         return Err(source.refused(source.line_of("rules"), "`rules` is no object of rules by id".to_owned()));
@@ -264,7 +271,8 @@ fn rules(engine: &mut Engine, package: &str, source: &Source) -> Result<Vec<Rule
             !part.is_empty() && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         };
         if id.len() > ID_CHARS_MAX || id.split('/').count() != 2 || !id.split('/').all(word) {
-            let what = format!("the id {id:?} is not of the form group/name, of letters, digits, `-`, `_` and `.`");
+            let what =
+                format!("the id {id:?} is not of the form group/name, of letters, digits, `-`, `_` and `.`");
             return Err(source.refused(at_id, what));
         }
         let entry: Result<Entry, _> = serde_json::to_value(entry).and_then(serde_json::from_value);
@@ -284,11 +292,12 @@ fn rules(engine: &mut Engine, package: &str, source: &Source) -> Result<Vec<Rule
 pub(super) fn said(error: &anyhow::Error) -> (Option<Place>, String) {
     let text = error.to_string();
     let place = text.lines().find_map(|line| {
-        let (file, place) = line.trim().strip_prefix("--> ")?.rsplit_once(':')
-            .and_then(|(rest, _)| rest.rsplit_once(':'))?;
+        let (file, place) =
+            line.trim().strip_prefix("--> ")?.rsplit_once(':').and_then(|(rest, _)| rest.rsplit_once(':'))?;
         Some((file.to_owned(), place.parse().ok()?))
     });
     let said = text.lines().find_map(|line| line.trim().strip_prefix("error: "));
-    let last = || text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it cannot be evaluated");
+    let last =
+        || text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or("it cannot be evaluated");
     (place, said.unwrap_or_else(last).to_owned())
 }

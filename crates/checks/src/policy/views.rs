@@ -68,9 +68,10 @@ fn typed(text: &str) -> String {
     let mut goes_on = false;
     let mut out = String::with_capacity(text.len());
     for line in text.split_inclusive('\n') {
-        let prompt = line.find("$ ").or_else(|| line.find("% ")).filter(|at| {
-            line[..*at].chars().all(|c| c.is_alphanumeric() || " @:~/._-[]()".contains(c))
-        });
+        let prompt = line
+            .find("$ ")
+            .or_else(|| line.find("% "))
+            .filter(|at| line[..*at].chars().all(|c| c.is_alphanumeric() || " @:~/._-[]()".contains(c)));
         match prompt {
             Some(at) => {
                 out.extend(line[..at + 1].chars().map(|_| ' '));
@@ -269,7 +270,8 @@ impl Scan {
         }
         let line: String = self.text[self.line_start(open)..open].iter().collect();
         // Where strings are how values are written, what they hold is the value.
-        if structured && line.trim_end().is_empty() || structured && line.trim_end().ends_with([':', '-', '[', ',']) {
+        let before = line.trim_end();
+        if structured && (before.is_empty() || before.ends_with([':', '-', '[', ','])) {
             return false;
         }
         let mut words = line.split_whitespace();
@@ -292,9 +294,9 @@ impl Scan {
     fn only_prints(&self, at: usize) -> bool {
         let line: String = self.text[self.line_start(at)..self.line_end(at)].iter().collect();
         let line = line.replace(">&2", "");
-        let prints = ["cat", "echo", "read", "usage"].iter().any(|word| {
-            line.split(|c: char| c.is_whitespace() || "{(;=".contains(c)).any(|w| w == *word)
-        });
+        let prints = ["cat", "echo", "read", "usage"]
+            .iter()
+            .any(|word| line.split(|c: char| c.is_whitespace() || "{(;=".contains(c)).any(|w| w == *word));
         prints && !line.contains('>') && !line.contains('|')
     }
 
@@ -358,7 +360,10 @@ mod tests {
     fn messages_and_printed_documents_of_the_shell_are_left_out() {
         assert_eq!(bare("bash", "rm -rf \"$HOME\" # all of it"), "rm -rf \"$HOME\"");
         assert_eq!(bare("bash", "echo \"rm -rf / is bad\" >&2"), "echo \" \" >&2");
-        assert_eq!(bare("bash", "sh -c 'rm -rf /'; eval \"$(curl x)\""), "sh -c 'rm -rf /'; eval \"$(curl x)\"");
+        assert_eq!(
+            bare("bash", "sh -c 'rm -rf /'; eval \"$(curl x)\""),
+            "sh -c 'rm -rf /'; eval \"$(curl x)\""
+        );
         assert_eq!(bare("bash", "cat <<EOF\nrm -rf /\nEOF\nls"), "cat <<EOF EOF ls");
         assert_eq!(bare("bash", "bash <<'EOF'\nrm -rf /\nEOF"), "bash <<'EOF' rm -rf / EOF");
         assert_eq!(bare("bash", "echo ${#a} $# a#b"), "echo ${#a} $# a#b");

@@ -7,7 +7,7 @@ use fleet_deliberation::{CheckKind, CheckOutcome, Role, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use proptest::prelude::*;
 
-use crate::lint;
+use crate::{lint, suite};
 
 /// The bound itself, and what an unoptimised build on a busy machine may need to notice it.
 const TIME: Duration = Duration::from_millis(TIME_MS_MAX + 8_000);

@@ -47,7 +47,8 @@ async fn a_broken_policy_ends_the_command_at_start_and_names_file_and_line() {
     let place = Place::new();
     let folder = folder(&place, &HOUSE.replace("    some i, part", "    sme i, part"));
     let config = place.file("fleet.toml", &format!("[checks]\npolicies = {folder:?}\n"));
-    for command in [&["deliberate", TASK, "--model", "simulated"][..], &["serve", "--listen", "127.0.0.1:0"]] {
+    for command in [&["deliberate", TASK, "--model", "simulated"][..], &["serve", "--listen", "127.0.0.1:0"]]
+    {
         let ended = place.fleet(command).also(&["--config", &config]).end().await;
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{command:?}: {}", ended.stderr);
         for what in [format!("{folder}/house.rego:6: "), format!("checks.policies names ({config}:2)")] {
