@@ -45,9 +45,12 @@ impl Input {
 
     /// Whether there is nothing in it.
     pub(crate) fn is_empty(&self) -> bool {
-        let empty = |text: &str| text.trim().is_empty();
-        self.prose.iter().all(|line| empty(line))
-            && self.blocks.iter().all(|block| block.rows.iter().all(|row| empty(&row.line.text)))
+        self.prose.iter().all(|line| line.trim().is_empty()) && !self.has_code()
+    }
+
+    /// Whether anything stands in a block.
+    pub(crate) fn has_code(&self) -> bool {
+        self.blocks.iter().any(|block| block.rows.iter().any(|row| !row.line.text.trim().is_empty()))
     }
 }
 

@@ -31,7 +31,7 @@ fn nothing_in_a_known_language_is_no_pass() {
         assert_eq!(result.outcome, CheckOutcome::Skipped, "{proposal:?}");
         assert!(result.message.starts_with("not run: ") && result.message.ends_with(seen), "{result:?}");
         assert!(result.tools.is_empty());
-        // Policies look at the text, too, where there is any.
+        // Policies look at blocks in other languages, too.
         let report = suite().run(proposal);
         let standing = match report.checks[&CheckKind::Policy].outcome {
             CheckOutcome::Pass => Standing::Passed,
