@@ -1,15 +1,15 @@
 //! How long the checks that run in the process take for proposals of 10 KB, put together from the corpus.
 
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
-use fleet_checks::Suite;
+use fleet_checks::{Policies, Suite};
 
 const PROPOSAL_BYTES: usize = 10 * 1024;
 const ROUNDS: usize = 20;
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), Box<dyn std::error::Error>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus/known");
     let mut paths =
         fs::read_dir(folder)?.map(|file| file.map(|file| file.path())).collect::<Result<Vec<_>, _>>()?;
@@ -23,13 +23,14 @@ fn main() -> io::Result<()> {
             _ => proposals.push(text.to_owned()),
         }
     }
-    let _ = Suite.run(&proposals[0]);
+    let suite = Suite::new(Policies::load(None)?);
+    let _ = suite.run(&proposals[0]);
     let mut times: Vec<Duration> = proposals
         .iter()
         .map(|proposal| {
             let once = || {
                 let begun = Instant::now();
-                let _ = Suite.run(proposal);
+                let _ = suite.run(proposal);
                 begun.elapsed()
             };
             let mut times: Vec<_> = (0..ROUNDS).map(|_| once()).collect();

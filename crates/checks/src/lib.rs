@@ -4,7 +4,7 @@
 //!
 //! | check | what it does today |
 //! |---|---|
-//! | policy | not run, and says so |
+//! | policy | what proposals may not contain, by rules in Rego; see [`Policies`] |
 //! | lint | the syntax of code, by tree-sitter: Python, Rust, JavaScript, TypeScript, TSX, Go, Java, C, C++, Bash, HCL; of SQL and Dockerfiles, by readers of its own; JSON, YAML and TOML read whole; Kubernetes manifests against the fields of their kinds |
 //! | dry run | not run, and says so |
 //!
@@ -68,6 +68,8 @@ mod diff;
 mod lint;
 mod parts;
 mod path;
+mod policy;
 mod suite;
 
+pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};

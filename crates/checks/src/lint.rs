@@ -20,7 +20,8 @@ use crate::data::{self, BadData, Document, Format};
 use crate::parts::{Part, parts};
 use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, TIME_MS_MAX, diff};
 use language::Language;
-use syntax::{Found, OutOfTime, Reading, read, shortened};
+pub(crate) use syntax::shortened;
+use syntax::{Found, OutOfTime, Reading, read};
 
 const EXCERPT_CHARS_MAX: usize = 120;
 const TAGS_MAX: usize = 10;

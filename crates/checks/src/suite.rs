@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
-use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Sketch};
+use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, CheckResult, Role, Sketch, Task};
 use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{CheckRequest, Checker};
 
 use crate::lint::lint;
+use crate::policy::Policies;
 
 /// The longest proposal that is checked, in bytes.
 pub const PROPOSAL_BYTES_MAX: usize = 1024 * 1024;
@@ -19,42 +20,59 @@ pub const FAULTS_MAX: usize = 50;
 /// The longest a proposal's syntax check may take, in milliseconds.
 pub const TIME_MS_MAX: u64 = 2_000;
 
-/// The check suite. Holds nothing: it can be made wherever one is needed.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Suite;
+/// The check suite. Cloning shares its policies.
+#[derive(Debug, Clone)]
+pub struct Suite {
+    policies: Policies,
+}
 
 #[async_trait]
 impl Checker for Suite {
     async fn check(&self, request: CheckRequest<'_>) -> CheckReport {
         let proposal = request.proposal;
         if proposal.len() <= INLINE_BYTES_MAX || proposal.len() > PROPOSAL_BYTES_MAX {
-            return self.run(proposal);
+            return self.run_for(proposal, Some(request.task), Some(request.role));
         }
-        let proposal = proposal.to_owned();
-        tokio::task::spawn_blocking(move || Suite.run(&proposal)).await.unwrap_or_else(|error| {
+        let (suite, proposal) = (self.clone(), proposal.to_owned());
+        let (task, role) = (request.task.clone(), request.role.clone());
+        let checks = tokio::task::spawn_blocking(move || suite.run_for(&proposal, Some(&task), Some(&role)));
+        checks.await.unwrap_or_else(|error| {
             tracing::error!(error = chain(&error), "the check suite did not come to its end");
-            report(CheckResult::new(CheckOutcome::Error, "the syntax check broke off; the log says why"))
+            let broken =
+                |what| CheckResult::new(CheckOutcome::Error, format!("{what} broke off; the log says why"));
+            report(broken("the policy check"), broken("the syntax check"))
         })
     }
 }
 
 impl Suite {
-    /// Runs the suite on this thread.
+    /// A suite with these policies.
+    #[must_use]
+    pub fn new(policies: Policies) -> Suite {
+        Suite { policies }
+    }
+
+    /// Runs the suite on this thread, for no task in particular.
     #[must_use]
     pub fn run(&self, proposal: &str) -> CheckReport {
+        self.run_for(proposal, None, None)
+    }
+
+    fn run_for(&self, proposal: &str, task: Option<&Task>, role: Option<&Role>) -> CheckReport {
+        let policy = self.policies.check(proposal, task, role);
         let started = Instant::now();
         let mut lint = lint(proposal, started + Duration::from_millis(TIME_MS_MAX));
         lint.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        report(lint)
+        report(policy, lint)
     }
 }
 
-fn report(lint: CheckResult) -> CheckReport {
+fn report(policy: CheckResult, lint: CheckResult) -> CheckReport {
     let not_run = |what| CheckResult::new(CheckOutcome::Skipped, what);
     CheckReport {
         sketch: Sketch::default(),
         checks: BTreeMap::from([
-            (CheckKind::Policy, not_run("not run: this version has no policy check")),
+            (CheckKind::Policy, policy),
             (CheckKind::Lint, lint),
             (CheckKind::DryRun, not_run("not run: this version does not run code")),
         ]),

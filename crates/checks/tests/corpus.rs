@@ -5,8 +5,9 @@
 use std::fs;
 use std::path::Path;
 
-use fleet_checks::Suite;
-use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, Severity};
+use fleet_checks::{Policies, Suite};
+use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, Role, Severity, Task};
+use fleet_orchestrator::port::{CheckRequest, Checker};
 use toml::de::{DeTable, DeValue};
 
 /// Of the proposals that a check must fail, the least share that it does.
@@ -16,6 +17,7 @@ struct Proposal {
     name: String,
     fails: Vec<String>,
     rules: Vec<String>,
+    task: Task,
     text: String,
 }
 
@@ -34,13 +36,19 @@ fn proposal(path: &Path) -> Proposal {
         file.strip_prefix("+++\n").and_then(|rest| rest.split_once("\n+++\n")).expect("a header");
     let header = DeTable::parse(header).expect("TOML").into_inner();
     let words = |key: &str| match header.get(key).map(|value| value.get_ref()) {
+        None if key == "forbid" => Vec::new(),
         Some(DeValue::Array(words)) => {
             words.iter().map(|word| word.get_ref().as_str().expect("a string").to_owned()).collect()
         }
         _ => panic!("{}: `{key}` is a list", path.display()),
     };
     let name = path.file_name().expect("a name").to_string_lossy().into_owned();
-    Proposal { name, fails: words("fails"), rules: words("rules"), text: text.to_owned() }
+    let forbidden = words("forbid").join(", ");
+    let mut task = Task::default();
+    if !forbidden.is_empty() {
+        task.metadata.insert("forbid".to_owned(), forbidden);
+    }
+    Proposal { name, fails: words("fails"), rules: words("rules"), task, text: text.to_owned() }
 }
 
 /// How one check did.
@@ -101,7 +109,15 @@ fn share(right: usize, wrong: usize) -> f64 {
 
 fn figures(folder: &str) -> Vec<(CheckKind, Figures)> {
     let proposals = proposals(folder);
-    let reports: Vec<_> = proposals.iter().map(|proposal| Suite.run(&proposal.text)).collect();
+    let suite = Suite::new(Policies::load(None).expect("what is built in is sound"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let role = Role::new("DEV").expect("a role");
+    let report = |proposal: &Proposal| {
+        let request =
+            CheckRequest { proposal: &proposal.text, task: &proposal.task, role: &role, timeout_ms: 60_000 };
+        runtime.block_on(suite.check(request))
+    };
+    let reports: Vec<_> = proposals.iter().map(report).collect();
     let bad = proposals.iter().filter(|proposal| !proposal.fails.is_empty()).count();
     println!("{folder}: {} proposals, {bad} of them bad", proposals.len());
     let all = CheckKind::ALL.map(|kind| (kind, Figures::of(kind, &proposals, &reports)));

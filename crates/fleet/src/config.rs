@@ -48,6 +48,8 @@ pub struct Config {
     pub simulated: Simulated,
     /// The worker in this process.
     pub worker: Worker,
+    /// What proposals are checked by.
+    pub checks: Checks,
     /// What is logged.
     pub log: Log,
 }
@@ -150,6 +152,14 @@ pub struct Simulated {
 pub struct Worker {
     pub slots: usize,
     pub lease_s: u64,
+}
+
+/// What proposals are checked by.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Checks {
+    pub policies: String,
 }
 
 /// What is logged.

@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use fleet_checks::BadPolicy;
 use fleet_deliberation::Rejection;
 use fleet_embedded::OpenError;
 use fleet_orchestrator::port::StoreError;
@@ -79,6 +80,9 @@ impl Problem {
                     _ => Exit::Refused,
                 };
                 return (exit, message);
+            }
+            if cause.downcast_ref::<BadPolicy>().is_some() {
+                return (Exit::Refused, message);
             }
             if let Some(HandleError::Store(error)) = cause.downcast_ref::<HandleError>() {
                 return (store(error), format!("{message}; {}", remedy(error)));

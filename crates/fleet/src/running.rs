@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleet_checks::Suite;
+use fleet_checks::{Policies, Suite};
 use fleet_deliberation::{Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
@@ -65,6 +65,7 @@ impl Running {
         scope: Scope,
     ) -> anyhow::Result<Running> {
         let config = &loaded.config;
+        let suite = Arc::new(Suite::new(policies(loaded)?));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let observer = telemetry.observer();
         let embedded = Arc::new(open(loaded, Arc::clone(&clock)).await?);
@@ -119,7 +120,7 @@ impl Running {
                     answers: Arc::clone(&embedded.answers),
                     queue: Arc::clone(&embedded.jobs),
                     model: Arc::clone(&chosen.models) as _,
-                    checker: Arc::new(Suite),
+                    checker: Arc::clone(&suite) as _,
                     progress: Arc::clone(&embedded.ticks) as _,
                     clock: Arc::clone(&clock),
                     entropy: Arc::clone(&embedded.entropy),
@@ -226,6 +227,15 @@ impl Running {
     pub(crate) async fn leave_jobs(&mut self) {
         self.workers.shutdown().await;
     }
+}
+
+/// The policies that are built in, and those of the folder that is named.
+fn policies(loaded: &Loaded) -> anyhow::Result<Policies> {
+    let folder = Some(&loaded.config.checks.policies).filter(|folder| !folder.is_empty());
+    Policies::load(folder.map(Path::new)).with_context(|| match loaded.origin("checks.policies") {
+        Some(origin) => format!("the policies that checks.policies names ({origin}) cannot be used"),
+        None => "the policies that are built in cannot be used".to_owned(),
+    })
 }
 
 /// Has the servers that agents were registered with looked at from the start.

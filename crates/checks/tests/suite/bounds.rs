@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use fleet_checks::{INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};
+use fleet_checks::{INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, TIME_MS_MAX};
 use fleet_deliberation::{CheckKind, CheckOutcome, Role, Severity, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use proptest::prelude::*;
 
-use crate::lint;
+use crate::{lint, suite};
 
 /// The bound itself, and what an unoptimised build on a busy machine may need to notice it.
 const TIME: Duration = Duration::from_millis(TIME_MS_MAX + 8_000);
@@ -119,7 +119,7 @@ async fn long_and_short_proposals_are_checked_alike() {
         let proposal = format!("```python\n{}y = (\n```", "x = 1\n".repeat(lines));
         let (task, role) = (Task::default(), Role::new("DEV").expect("a role"));
         let request = CheckRequest { proposal: &proposal, task: &task, role: &role, timeout_ms: 60_000 };
-        let report = Suite.check(request).await;
+        let report = suite().check(request).await;
         assert_eq!(report.checks[&CheckKind::Lint].faults, lint(&proposal).faults);
         assert_eq!(report.checks[&CheckKind::Lint].outcome, CheckOutcome::Fail);
     }

@@ -7,11 +7,20 @@ mod python;
 mod report;
 mod rust;
 
-use fleet_checks::Suite;
+use std::sync::LazyLock;
+
+use fleet_checks::{Policies, Suite};
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckResult};
 
+/// The suite with the policies that are built in.
+fn suite() -> Suite {
+    static SUITE: LazyLock<Suite> =
+        LazyLock::new(|| Suite::new(Policies::load(None).expect("what is built in is sound")));
+    SUITE.clone()
+}
+
 fn lint(proposal: &str) -> CheckResult {
-    Suite.run(proposal).checks.remove(&CheckKind::Lint).expect("the suite has a syntax check")
+    suite().run(proposal).checks.remove(&CheckKind::Lint).expect("the suite has a syntax check")
 }
 
 /// Expects of each code that its first fault is at this line and column, with this message or beginning.

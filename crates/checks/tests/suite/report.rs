@@ -2,20 +2,20 @@
 
 use std::fmt::Write as _;
 
-use fleet_checks::{FAULTS_MAX, Suite};
+use fleet_checks::FAULTS_MAX;
 use fleet_deliberation::{CheckKind, CheckOutcome, Severity, Standing};
 
-use crate::lint;
+use crate::{lint, suite};
 
 #[test]
 fn a_check_that_did_not_run_says_why_and_never_passes() {
-    let report = Suite.run("```python\nx = 1\n```");
-    for kind in [CheckKind::Policy, CheckKind::DryRun] {
-        let result = &report.checks[&kind];
-        assert_eq!(result.outcome, CheckOutcome::Skipped);
-        assert!(result.message.starts_with("not run: "), "{}", result.message);
+    let report = suite().run("```python\nx = 1\n```");
+    let result = &report.checks[&CheckKind::DryRun];
+    assert_eq!(result.outcome, CheckOutcome::Skipped);
+    assert!(result.message.starts_with("not run: "), "{}", result.message);
+    for kind in [CheckKind::Policy, CheckKind::Lint] {
+        assert_eq!(report.checks[&kind].outcome, CheckOutcome::Pass);
     }
-    assert_eq!(report.checks[&CheckKind::Lint].outcome, CheckOutcome::Pass);
 }
 
 #[test]
@@ -35,7 +35,13 @@ fn nothing_in_a_known_language_is_no_pass() {
         assert_eq!(result.outcome, CheckOutcome::Skipped, "{proposal:?}");
         assert!(result.message.starts_with("not run: ") && result.message.ends_with(seen), "{result:?}");
         assert!(result.tools.is_empty());
-        assert_eq!(Suite.run(proposal).summary().standing(), Standing::Unchecked);
+        // Policies look at blocks in other languages, too.
+        let report = suite().run(proposal);
+        let standing = match report.checks[&CheckKind::Policy].outcome {
+            CheckOutcome::Pass => Standing::Passed,
+            _ => Standing::Unchecked,
+        };
+        assert_eq!(report.summary().standing(), standing);
     }
 }
 

@@ -16,6 +16,7 @@ mod http;
 mod interrupts;
 mod llama;
 mod logs;
+mod policies;
 mod profiles;
 mod python_client;
 mod secrets;
