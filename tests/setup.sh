@@ -1,6 +1,6 @@
 #!/bin/sh
-# Brings what the tests need besides Rust: .venv with the packages of tests/*/requirements.txt, strace, and
-# the tiny model in target/real-llm. Does nothing that is already done.
+# Brings what the tests need besides Rust: .venv with the packages of tests/*/requirements.txt, strace,
+# Bubblewrap, and the tiny model in target/real-llm. Does nothing that is already done.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -12,6 +12,9 @@ packages=
 # ensurepip is what Debian leaves out of python3.
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages="python3 python3-venv"
 [ -x /usr/bin/strace ] || packages="$packages strace"
+[ -x /usr/bin/bwrap ] || packages="$packages bubblewrap"
+# The sandbox shows what it runs the system's Python, wherever else there is one.
+[ -x /usr/bin/python3 ] || packages="$packages python3"
 if [ -n "$packages" ]; then
     if [ "$(id -u)" != 0 ]; then
         echo "tests/setup.sh: the tests need more of the system; install: $packages" >&2

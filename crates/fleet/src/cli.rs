@@ -82,8 +82,9 @@ pub enum Command {
     Models(ShowModels),
     /// Look at everything a run needs, and say what to do about what is missing
     ///
-    /// Looks at the configuration, the state and how durable it is, the running server, and every model
-    /// server. Nothing is changed, and no model is called. Ends with 8 if something does not work.
+    /// Looks at the configuration, the state and how durable it is, the running server, and the model servers
+    /// of every profile (those of single agents: see councils). Nothing is changed, and no model is called. Ends
+    /// with 8 if something does not work.
     Doctor(Doctor),
     /// Show every configuration value in effect, and where it came from
     Config(ShowConfig),

@@ -135,7 +135,8 @@ pub(crate) async fn conclude(
             Origin::Default | Origin::File { .. } | Origin::Environment(_) => None,
         });
         // The file as well, wherever the next command is given.
-        let file = loaded.file.as_deref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
+        let file =
+            loaded.file.as_deref().map(|file| std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
         let file = file.map(|file| format!(" --config {}", file.display()));
         let flags: String = flags.chain(file).collect();
         say(format_args!("left; until its deadline you can go on with: fleet resume {id}{flags}"));

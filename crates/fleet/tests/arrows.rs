@@ -6,11 +6,12 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate knows of the others: always, and besides in its tests only.
-const ARROWS: [(&str, &[&str], &[&str]); 13] = [
+const ARROWS: [(&str, &[&str], &[&str]); 14] = [
     ("fleet-deliberation", &[], &[]),
     ("fleet-orchestrator", &["fleet-deliberation"], &[]),
     ("fleet-worker", &["fleet-deliberation", "fleet-orchestrator"], &["fleet-scripted"]),
     ("fleet-checks", &["fleet-deliberation", "fleet-orchestrator"], &[]),
+    ("fleet-sandbox", &[], &[]),
     ("fleet-embedded", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-llm", &["fleet-deliberation", "fleet-orchestrator"], &["fleet-scripted"]),
     ("fleet-telemetry", &["fleet-deliberation", "fleet-orchestrator"], &[]),
