@@ -32,7 +32,7 @@ fn verdict(results: &Value) {
         assert_eq!(result["author_role"], "DEV");
         assert!(result["content"].as_str().unwrap().contains("```python"), "{result}");
         assert!(result["created_at_ms"].as_u64().unwrap() > 0);
-        assert_eq!((&result["ran"], &result["lint_passed"]), (&json!(["lint"]), &true.into()));
+        assert_eq!((&result["ran"], &result["lint_passed"]), (&json!(["policy", "lint"]), &true.into()));
         assert_eq!((&result["all_passed"], &result["revisions"]), (&false.into(), &1.into()));
     }
 }
