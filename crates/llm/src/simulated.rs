@@ -1,5 +1,6 @@
 //! A model that is none: seeded, without a server, for demonstrations, load tests and simulation.
 
+mod comparison;
 mod draft;
 mod task;
 mod text;
@@ -147,6 +148,16 @@ impl SimulatedModel {
         let text = match request.job.kind {
             JobKind::Critique if malformed => return Ok((text::malformed_review(dice), false)),
             JobKind::Critique => return Ok((text::review(marked(), dice), false)),
+            JobKind::Judge | JobKind::Select if malformed => return Ok(("I cannot decide.".into(), false)),
+            JobKind::Judge | JobKind::Select => {
+                let user = user().next().map_or("", |message| message.text.as_str());
+                let say = if request.job.kind == JobKind::Judge {
+                    comparison::judgement
+                } else {
+                    comparison::choice
+                };
+                return Ok((say(user, dice), false));
+            }
             JobKind::Propose | JobKind::Check => {
                 text::proposal(&Task::of(request), Draft::first(dice, request.temperature), dice)
             }
