@@ -242,7 +242,7 @@ fn other_calls() -> Vec<Case> {
         case("a list of no known status", "ListDeliberations", &list(1, 99), InvalidArgument),
         case("nothing to cancel", "CancelDeliberation", &cancel("nobody", 1), NotFound),
         case("a reason without an end", "CancelDeliberation", &cancel("known", 4097), InvalidArgument),
-        case("an orchestration", "Orchestrate", &wire::OrchestrateRequest::default(), Unimplemented),
+        case("an orchestration of nothing", "Orchestrate", &wire::OrchestrateRequest::default(), NotFound),
     ]
 }
 

@@ -20,6 +20,7 @@ mod policies;
 mod profiles;
 mod python_client;
 mod secrets;
+mod selection;
 mod server;
 mod shutdown;
 mod streams;
