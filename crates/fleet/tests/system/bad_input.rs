@@ -112,7 +112,7 @@ fn deliberations() -> Vec<Case> {
 
 /// Other calls that can be read and not be done.
 fn other_calls() -> Vec<Case> {
-    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unimplemented};
+    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
     let council = |role: &str, agents| wire::CreateCouncilRequest {
         role: role.into(),
         num_agents: agents,
