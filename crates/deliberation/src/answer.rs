@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckReport, Chosen, JobId, Preference, Timestamp};
+use crate::{CheckReport, Chosen, JobId, Preference, Timestamp, Trial};
 
 /// What came of a job, whole. Histories name answers; they do not copy them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,8 @@ pub enum Outcome {
     },
     /// A check suite came to its end.
     Checks(CheckReport),
+    /// The tests by others were run against a proposal.
+    Trial(Trial),
     /// A judge compared two proposals, and what it prefers could be read.
     Judgement {
         /// What it prefers.

@@ -2,7 +2,7 @@
 
 use crate::{
     Answer, CheckSummary, Chosen, Failure, FindingCounts, JobId, Outcome, Preference, Sketch, Submission,
-    Timestamp, Usage,
+    Timestamp, Trial, Usage,
 };
 
 /// Something that happens to a deliberation from outside.
@@ -67,6 +67,11 @@ pub enum Report {
         /// What tells whether another proposal is nearly the same.
         sketch: Sketch,
     },
+    /// The tests by others were run against a proposal.
+    Trial {
+        /// How they came out.
+        trial: Trial,
+    },
     /// Two proposals were compared.
     Judgement {
         /// What the judge prefers.
@@ -97,6 +102,7 @@ impl Answer {
             Outcome::Checks(report) => {
                 Report::Checks { summary: report.summary(), sketch: report.sketch.clone() }
             }
+            Outcome::Trial(trial) => Report::Trial { trial: trial.clone() },
             Outcome::Judgement { judgement, generation } => {
                 Report::Judgement { preference: judgement.preference, usage: generation.usage }
             }

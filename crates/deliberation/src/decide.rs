@@ -1,6 +1,7 @@
 //! Which events a command leads to.
 
 mod closing;
+mod testing;
 
 use std::sync::Arc;
 
@@ -82,7 +83,7 @@ impl Decision {
     }
 
     fn answer(&mut self, job: &JobId, report: Report, at: Timestamp) {
-        if matches!(job.kind, JobKind::Judge | JobKind::Select) {
+        if job.kind.is_closing() {
             if self.close_with(job, report) {
                 self.go_on(at);
             }
@@ -299,9 +300,11 @@ fn text(report: Report) -> Result<Usage, Failure> {
     match report {
         Report::Text { usage } => Ok(usage),
         Report::Failed(failure) => Err(failure),
-        Report::Review { .. } | Report::Checks { .. } | Report::Judgement { .. } | Report::Choice { .. } => {
-            Err(misfit(JobKind::Propose))
-        }
+        Report::Review { .. }
+        | Report::Checks { .. }
+        | Report::Trial { .. }
+        | Report::Judgement { .. }
+        | Report::Choice { .. } => Err(misfit(JobKind::Propose)),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     AgentId, CheckSummary, Chosen, Comparison, Failure, FindingCounts, JobKind, Preference, Sketch,
-    Submission, Timestamp, Usage, Verdict,
+    Submission, Timestamp, Trial, Usage, Verdict,
 };
 
 /// The time a job may take.
@@ -178,6 +178,50 @@ pub enum Event {
         /// Which author.
         author: AgentId,
     },
+    /// The task brings no tests: agents are asked to write some for each other's proposals.
+    TestsRequested {
+        /// Who is asked.
+        writers: Vec<AgentId>,
+        /// Whose proposals are tested.
+        authors: Vec<AgentId>,
+        /// The writers' time.
+        window: Window,
+    },
+    /// An agent wrote tests.
+    TestsWritten {
+        /// Who wrote.
+        writer: AgentId,
+        /// What it took.
+        usage: Usage,
+    },
+    /// An agent gave no tests.
+    TestsFailed {
+        /// Who was asked.
+        writer: AgentId,
+        /// Why.
+        failure: Failure,
+    },
+    /// The tests that were written are run against every proposal that is tested.
+    TrialsRequested {
+        /// Whose proposals are tested.
+        authors: Vec<AgentId>,
+        /// The time of the trials.
+        window: Window,
+    },
+    /// The tests by others came out against a proposal.
+    Tried {
+        /// Whose proposal.
+        author: AgentId,
+        /// How each came out.
+        trial: Trial,
+    },
+    /// The tests by others gave no result against a proposal.
+    TrialFailed {
+        /// Whose proposal.
+        author: AgentId,
+        /// Why.
+        failure: Failure,
+    },
     /// Evidence leaves near ties: judges are asked to compare them, pair by pair.
     JudgingOpened {
         /// Who is compared with whom, by whom; the place in the list is the number of a comparison.
@@ -288,6 +332,12 @@ impl Event {
             Event::RevisionFailed { .. } => "revision_failed",
             Event::RevisionAccepted { .. } => "revision_accepted",
             Event::RevisionRefused { .. } => "revision_refused",
+            Event::TestsRequested { .. } => "tests_requested",
+            Event::TestsWritten { .. } => "tests_written",
+            Event::TestsFailed { .. } => "tests_failed",
+            Event::TrialsRequested { .. } => "trials_requested",
+            Event::Tried { .. } => "tried",
+            Event::TrialFailed { .. } => "trial_failed",
             Event::JudgingOpened { .. } => "judging_opened",
             Event::Judged { .. } => "judged",
             Event::JudgementFailed { .. } => "judgement_failed",

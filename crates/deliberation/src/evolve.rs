@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::state::{Deliberation, Ended, JobCounts, Lane, PeerScore, Step, Version};
 use crate::{
     AgentId, CheckSummary, Choosing, Chosen, Event, Failure, FindingCounts, JobKind, Judging, Opened,
-    Preference, Sketch, Usage, Vote,
+    Preference, Sketch, Testing, Trial, Usage, Vote,
 };
 
 /// The deliberation after `event`.
@@ -37,6 +37,7 @@ fn begin(opened: &Arc<Opened>) -> Deliberation {
         opened: Arc::clone(opened),
         lanes: opened.submission.members.iter().map(|member| lane(&member.agent)).collect(),
         ring: None,
+        testing: None,
         judging: None,
         choosing: None,
         ended: None,
@@ -108,6 +109,31 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
         }
         Event::RevisionAccepted { round, author } => state.at(author, |lane| lane.settled(*round, true)),
         Event::RevisionRefused { round, author } => state.at(author, |lane| lane.settled(*round, false)),
+        Event::TestsRequested { writers, authors, window } => {
+            let (writers, authors, window) = (writers.clone(), authors.clone(), *window);
+            let (written, tried) = (Vec::new(), Vec::new());
+            let testing = Testing { writers, authors, window, written, trial_window: None, tried };
+            state.testing = Some(Box::new(testing));
+        }
+        Event::TestsWritten { writer, usage } => {
+            state.done(*usage);
+            state.wrote_tests(writer, Ok(()));
+        }
+        Event::TestsFailed { writer, failure } => {
+            state.missed(failure);
+            state.wrote_tests(writer, Err(failure.clone()));
+        }
+        Event::TrialsRequested { window, .. } => {
+            state.testing.iter_mut().for_each(|testing| testing.trial_window = Some(*window));
+        }
+        Event::Tried { author, trial } => {
+            state.done(Usage::default());
+            state.tried(author, Ok(trial.clone()));
+        }
+        Event::TrialFailed { author, failure } => {
+            state.missed(failure);
+            state.tried(author, Err(failure.clone()));
+        }
         Event::JudgingOpened { comparisons, window } => {
             let (comparisons, window) = (comparisons.clone(), *window);
             state.judging = Some(Box::new(Judging { comparisons, votes: Vec::new(), window }));
@@ -134,6 +160,10 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
             state.chosen(Err(failure.clone()));
         }
         Event::Renewed { author, kind, window, .. } => match kind {
+            JobKind::Test => state.testing.iter_mut().for_each(|testing| testing.window = *window),
+            JobKind::Trial => {
+                state.testing.iter_mut().for_each(|testing| testing.trial_window = Some(*window))
+            }
             JobKind::Judge => state.judging.iter_mut().for_each(|judging| judging.window = *window),
             JobKind::Select => state.choosing.iter_mut().for_each(|choosing| choosing.window = *window),
             JobKind::Propose | JobKind::Check | JobKind::Critique | JobKind::Revise => {
@@ -159,6 +189,18 @@ impl Deliberation {
     fn missed(&mut self, failure: &Failure) {
         self.jobs.failed += 1;
         self.usage = self.usage.plus(failure.usage);
+    }
+
+    fn wrote_tests(&mut self, writer: &AgentId, outcome: Result<(), Failure>) {
+        if let Some(testing) = &mut self.testing {
+            testing.written.push((writer.clone(), outcome));
+        }
+    }
+
+    fn tried(&mut self, author: &AgentId, outcome: Result<Trial, Failure>) {
+        if let Some(testing) = &mut self.testing {
+            testing.tried.push((author.clone(), outcome));
+        }
     }
 
     fn voted(&mut self, comparison: u32, judge: &AgentId, outcome: Result<Preference, Failure>) {

@@ -114,6 +114,10 @@ pub enum JobKind {
     Critique,
     /// An author rewrites its proposal with the feedback it got.
     Revise,
+    /// An agent writes tests for the proposals.
+    Test,
+    /// The tests by others are run against a proposal.
+    Trial,
     /// A judge compares two proposals.
     Judge,
     /// An architect chooses among near ties.
@@ -121,6 +125,15 @@ pub enum JobKind {
 }
 
 impl JobKind {
+    /// Whether it is done for all proposals at once, when every lane is done.
+    #[must_use]
+    pub const fn is_closing(self) -> bool {
+        match self {
+            JobKind::Propose | JobKind::Check | JobKind::Critique | JobKind::Revise => false,
+            JobKind::Test | JobKind::Trial | JobKind::Judge | JobKind::Select => true,
+        }
+    }
+
     /// The word for this kind inside a job id.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -129,6 +142,8 @@ impl JobKind {
             JobKind::Check => "check",
             JobKind::Critique => "critique",
             JobKind::Revise => "revise",
+            JobKind::Test => "test",
+            JobKind::Trial => "trial",
             JobKind::Judge => "judge",
             JobKind::Select => "select",
         }
@@ -150,7 +165,7 @@ pub struct JobId {
     pub round: u32,
     /// What is to be done.
     pub kind: JobKind,
-    /// Whose proposal it is about, or who judges or chooses.
+    /// Whose proposal it is about, or who writes tests, judges or chooses.
     pub subject: AgentId,
 }
 
@@ -177,6 +192,8 @@ impl FromStr for JobId {
             "check" => JobKind::Check,
             "critique" => JobKind::Critique,
             "revise" => JobKind::Revise,
+            "test" => JobKind::Test,
+            "trial" => JobKind::Trial,
             "judge" => JobKind::Judge,
             "select" => JobKind::Select,
             _ => return Err(IdError::NotAJob),

@@ -22,6 +22,12 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
         Event::ReviewRequested { round, author, .. } => vec![job(*round, JobKind::Critique, author)],
         Event::RevisionRequested { round, author, .. } => vec![job(*round, JobKind::Revise, author)],
         Event::Revised { round, author, .. } => vec![job(*round, JobKind::Check, author)],
+        Event::TestsRequested { writers, .. } => {
+            writers.iter().map(|writer| job(0, JobKind::Test, writer)).collect()
+        }
+        Event::TrialsRequested { authors, .. } => {
+            authors.iter().map(|author| job(0, JobKind::Trial, author)).collect()
+        }
         Event::JudgingOpened { comparisons, .. } => {
             let judges = (0u32..)
                 .zip(comparisons)
@@ -40,6 +46,10 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
         | Event::RevisionFailed { .. }
         | Event::RevisionAccepted { .. }
         | Event::RevisionRefused { .. }
+        | Event::TestsWritten { .. }
+        | Event::TestsFailed { .. }
+        | Event::Tried { .. }
+        | Event::TrialFailed { .. }
         | Event::Judged { .. }
         | Event::JudgementFailed { .. }
         | Event::Selected { .. }
@@ -87,6 +97,18 @@ pub enum Work {
         /// is no answer.
         review: JobId,
     },
+    /// Write tests for several texts.
+    Test {
+        /// In the order in which they are shown.
+        candidates: Vec<Contestant>,
+    },
+    /// Run tests by others against a text.
+    Trial {
+        /// The job that wrote the text.
+        text: JobId,
+        /// Who wrote tests, and the job that did.
+        tests: Vec<(AgentId, JobId)>,
+    },
     /// Say which of two texts is better.
     Judge {
         /// The one that is shown first, and the other.
@@ -131,9 +153,8 @@ impl Deliberation {
         if self.ended.is_some() || job.deliberation != *self.id() {
             return None;
         }
-        match job.kind {
-            JobKind::Judge | JobKind::Select => return self.closing_assignment(job),
-            JobKind::Propose | JobKind::Check | JobKind::Critique | JobKind::Revise => {}
+        if job.kind.is_closing() {
+            return self.closing_assignment(job);
         }
         let author = self.seat(&job.subject)?;
         let step = self.lanes[author].step;
@@ -158,22 +179,43 @@ impl Deliberation {
         Some(Assignment { work, seat: Some(seat), window })
     }
 
-    /// What a judge or the architect needs.
+    /// What a writer of tests, a trial, a judge or the architect needs.
     fn closing_assignment(&self, job: &JobId) -> Option<Assignment> {
         let window = closing_window(self)?;
         if !closing_jobs(self).any(|known| known == *job) {
             return None;
+        }
+        if let JobKind::Test | JobKind::Trial = job.kind {
+            let work = self.testing_work(job)?;
+            return Some(Assignment { work, seat: self.seat(&job.subject), window });
         }
         if job.kind == JobKind::Judge {
             let comparison = self.judging.as_ref()?.comparison(job.round)?;
             let pair = [self.contestant(&comparison.first)?, self.contestant(&comparison.second)?];
             return Some(Assignment { work: Work::Judge { pair }, seat: self.seat(&job.subject), window });
         }
-        let mut candidates: Vec<Contestant> =
-            self.choosing.as_ref()?.candidates.iter().filter_map(|author| self.contestant(author)).collect();
-        // Whoever chooses must not learn the computed order from the order in which it reads.
-        candidates.sort_by_cached_key(|contestant| Digest::of(contestant.text.to_string().as_bytes()));
+        let candidates = self.shuffled(&self.choosing.as_ref()?.candidates);
         Some(Assignment { work: Work::Select { candidates }, seat: None, window })
+    }
+
+    fn testing_work(&self, job: &JobId) -> Option<Work> {
+        let testing = self.testing.as_deref()?;
+        if job.kind == JobKind::Test {
+            return Some(Work::Test { candidates: self.shuffled(&testing.authors) });
+        }
+        // Nobody is tried by its own tests.
+        let others = testing.those_who_wrote().filter(|writer| **writer != job.subject);
+        let test_job =
+            |writer: &AgentId| JobId { kind: JobKind::Test, subject: writer.clone(), ..job.clone() };
+        let tests = others.map(|writer| (writer.clone(), test_job(writer))).collect();
+        Some(Work::Trial { text: self.contestant(&job.subject)?.text, tests })
+    }
+
+    /// Proposals in an order of chance, always the same: whoever reads them must learn nothing from it.
+    fn shuffled(&self, authors: &[AgentId]) -> Vec<Contestant> {
+        let mut all: Vec<Contestant> = authors.iter().filter_map(|author| self.contestant(author)).collect();
+        all.sort_by_cached_key(|contestant| Digest::of(contestant.text.to_string().as_bytes()));
+        all
     }
 
     fn contestant(&self, author: &AgentId) -> Option<Contestant> {

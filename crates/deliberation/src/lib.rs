@@ -18,6 +18,7 @@ mod selection;
 mod sketch;
 mod state;
 mod task;
+mod testing;
 mod time;
 mod verdict;
 
@@ -47,7 +48,7 @@ pub use profile::{BASE_URL_BOUND, Profile, is_base_url};
 pub use record::{Digest, Record, RecordError, SCHEMA};
 pub use selection::{
     CITES_MAX, Choosing, Chosen, Comparison, JUDGES_MAX, Judging, Preference, Selection, TOP_K_MAX, Vote,
-    check_judges, check_top_k,
+    check_judges, check_test_writers, check_top_k,
 };
 pub use sketch::{BadSketch, NEARLY_THE_SAME, SKETCH_LENGTH, Sketch};
 pub use state::{
@@ -55,9 +56,10 @@ pub use state::{
 };
 pub use task::{
     AGENTS_MAX, DESCRIPTION_BYTES_MAX, METADATA_BYTES_MAX, METADATA_MAX, Member, Priority,
-    REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, ROUNDS_MAX, RUBRIC_BYTES_MAX, Submission, TIMEOUT_MS_MAX,
+    REQUIREMENT_BYTES_MAX, REQUIREMENTS_MAX, ROUNDS_MAX, RUBRIC_BYTES_MAX, Submission, TESTS, TIMEOUT_MS_MAX,
     TIMEOUT_MS_MIN, Task, check_agents, check_rounds, check_timeout,
 };
+pub use testing::{Behaviour, TEST_WRITERS_MAX, TRIAL_TESTS_MAX, Testing, Trial};
 pub use time::Timestamp;
 pub use verdict::{Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Strength, Tiebreak, Verdict, Votes};
 

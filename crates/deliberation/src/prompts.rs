@@ -5,7 +5,7 @@ mod compare;
 
 use std::fmt::Write as _;
 
-pub use compare::{Exhibit, citable, judge, label, select};
+pub use compare::{Exhibit, citable, judge, label, select, write_tests};
 
 use crate::{CheckKind, CheckOutcome, CheckReport, Finding, Opened, Review, Severity};
 

@@ -11,6 +11,8 @@ const CHECK: u64 = 1;
 const REVIEW: u64 = 2;
 const REVISE: u64 = 3;
 const ROUND: u64 = REVIEW + REVISE + CHECK;
+const TEST: u64 = 2;
+const TRIAL: u64 = 2;
 const JUDGE: u64 = 2;
 const SELECT: u64 = 2;
 
@@ -22,8 +24,17 @@ pub(crate) fn proposal(at: Timestamp, deadline_at: Timestamp, submission: &Submi
     window(at, at, deadline_at, PROPOSE, PROPOSE + CHECK + rounds + closing(submission))
 }
 
+pub(crate) fn testing(state: &Deliberation, at: Timestamp) -> Window {
+    step(state, at, TEST, 0)
+}
+
+pub(crate) fn trials(state: &Deliberation, at: Timestamp) -> Window {
+    let left = TRIAL + telling_apart(state.submission());
+    window(state.opened.at, at, state.opened.deadline_at, TRIAL, left)
+}
+
 pub(crate) fn judging(state: &Deliberation, at: Timestamp) -> Window {
-    step(state, at, JUDGE, 0)
+    window(state.opened.at, at, state.opened.deadline_at, JUDGE, telling_apart(state.submission()))
 }
 
 pub(crate) fn choosing(state: &Deliberation, at: Timestamp) -> Window {
@@ -49,6 +60,8 @@ pub(crate) fn again(state: &Deliberation, round: u32, kind: JobKind, at: Timesta
             let rounds = u64::from(state.submission().rounds);
             step(state, at, PROPOSE, PROPOSE + CHECK + ROUND * rounds)
         }
+        JobKind::Test => testing(state, at),
+        JobKind::Trial => trials(state, at),
         JobKind::Judge => judging(state, at),
         JobKind::Select => choosing(state, at),
         JobKind::Check => check(state, round, at),
@@ -61,8 +74,14 @@ fn rounds_after(state: &Deliberation, round: u32) -> u64 {
     u64::from(state.submission().rounds.saturating_sub(round))
 }
 
-/// What telling near ties apart weighs.
+/// What testing and telling near ties apart weigh.
 fn closing(submission: &Submission) -> u64 {
+    let tests = submission.selection.test_writers > 0 && submission.task.tests().is_none();
+    telling_apart(submission) + if tests { TEST + TRIAL } else { 0 }
+}
+
+/// What telling near ties apart weighs.
+fn telling_apart(submission: &Submission) -> u64 {
     let judge = if submission.selection.judges > 0 { JUDGE } else { 0 };
     judge + if submission.selection.architect.is_some() { SELECT } else { 0 }
 }

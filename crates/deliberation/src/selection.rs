@@ -11,7 +11,7 @@ mod strength;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, Failure, Member, Rejection, Window};
+use crate::{AgentId, Failure, Member, Rejection, TEST_WRITERS_MAX, Window};
 
 pub(crate) use field::{comparisons, near_ties};
 pub(crate) use strength::strengths;
@@ -31,27 +31,41 @@ pub struct Selection {
     pub judges: u32,
     /// How many proposals are told apart at most, from 2 to [`TOP_K_MAX`].
     pub top_k: u32,
+    /// How many agents write tests for each other's proposals where the task brings none; see [`crate::Testing`].
+    #[serde(default, skip_serializing_if = "none")]
+    pub test_writers: u32,
     /// Who chooses among those that the judges leave; `None` where nobody does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub architect: Option<Member>,
 }
 
+const fn none(n: &u32) -> bool {
+    *n == 0
+}
+
 impl Default for Selection {
-    /// Neither judges nor an architect.
+    /// Neither judges, nor tests by others, nor an architect.
     fn default() -> Selection {
-        Selection { judges: 0, top_k: 3, architect: None }
+        Selection { judges: 0, top_k: 2, test_writers: 0, architect: None }
     }
 }
 
 impl Selection {
-    /// Whether near ties are left to the rule alone.
+    /// Whether proposals are left to the rule alone.
     #[must_use]
     pub const fn is_none(&self) -> bool {
-        self.judges == 0 && self.architect.is_none()
+        self.test_writers == 0 && !self.tells_apart()
+    }
+
+    /// Whether anybody is to tell near ties apart.
+    #[must_use]
+    pub const fn tells_apart(&self) -> bool {
+        self.judges > 0 || self.architect.is_some()
     }
 
     pub(crate) fn validate(&self) -> Result<(), Rejection> {
         check_judges("selection.judges", self.judges)?;
+        check_test_writers("selection.test_writers", self.test_writers)?;
         check_top_k("selection.top_k", self.top_k)
     }
 }
@@ -62,6 +76,15 @@ pub fn check_judges(field: &str, judges: u32) -> Result<(), Rejection> {
         return Ok(());
     }
     let reason = format!("is {judges}; it must be 0, or an odd number up to {JUDGES_MAX}");
+    Err(Rejection::Malformed { field: field.into(), reason })
+}
+
+/// Checks how many agents `field` wants to write tests.
+pub fn check_test_writers(field: &str, writers: u32) -> Result<(), Rejection> {
+    if writers <= TEST_WRITERS_MAX {
+        return Ok(());
+    }
+    let reason = format!("is {writers}; it must lie between 0 and {TEST_WRITERS_MAX}");
     Err(Rejection::Malformed { field: field.into(), reason })
 }
 

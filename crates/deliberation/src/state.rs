@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AgentId, CheckSummary, Choosing, DeliberationId, Ending, Failure, FindingCounts, JobId, JobKind, Judging,
-    Member, Opened, Sketch, Submission, Timestamp, Usage, Window,
+    Member, Opened, Sketch, Submission, Testing, Timestamp, Usage, Window,
 };
 
 /// A deliberation as its history leaves it.
@@ -17,6 +17,8 @@ pub struct Deliberation {
     pub lanes: Vec<Lane>,
     /// The seats of those who review each other, once it is known.
     pub ring: Option<Vec<usize>>,
+    /// The tests that agents write, once they are asked to.
+    pub testing: Option<Box<Testing>>,
     /// How near ties are judged, once they are.
     pub judging: Option<Box<Judging>>,
     /// How the architect chooses, once it is asked.

@@ -125,7 +125,16 @@ impl Submission {
     }
 }
 
+/// The name under which a task's metadata brings tests.
+pub const TESTS: &str = "tests";
+
 impl Task {
+    /// The tests that the task brings, in the form that docs/checks.md says.
+    #[must_use]
+    pub fn tests(&self) -> Option<&str> {
+        self.metadata.get(TESTS).map(String::as_str).filter(|tests| !tests.trim().is_empty())
+    }
+
     /// Checks every bound, naming the first field that is out of its own.
     pub fn validate(&self) -> Result<(), Rejection> {
         let Task { description, rubric, requirements, metadata } = self;

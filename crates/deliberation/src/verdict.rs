@@ -3,7 +3,9 @@
 //! Rule 3. Proposals are ordered by, each deciding only where all before it are equal:
 //! 1. the standing of the version in force: a passed check before an unchecked text before a hard check that
 //!    failed badly (syntax, a policy of high severity, a given test);
-//! 2. behaviour: the share of the given tests that passed; none, where others have some, is 0;
+//! 2. behaviour: the share of the given tests that passed, or where there are none of those by others that split the
+//!    field (see [`crate::Testing`]), then how many proposals behave alike under these; none, where others have some,
+//!    is 0;
 //! 3. what the latest review found with evidence: 4, 2 or 1 a finding by its severity, times 4 if the version
 //!    it is about is in force and not replaced since; less is better;
 //! 4. all checks: fewer that failed, then more that passed;
@@ -27,7 +29,7 @@ mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, CheckKind, Chosen, Deliberation, Failure, Standing};
+use crate::{AgentId, Behaviour, CheckKind, Chosen, Deliberation, Failure, Standing};
 
 pub(crate) use rule::{Entrant, of};
 pub(crate) use tiebreak::{candidates, left};
@@ -150,6 +152,9 @@ pub struct Merit {
     pub tests: u32,
     /// How many of them passed.
     pub tests_passed: u32,
+    /// How it behaves under tests by others, where the task brought none and some were written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by_others: Option<Behaviour>,
     /// What the findings of its peers weigh; see the rule.
     pub findings_weight: u32,
     /// How many checks failed that are not among the hard failures.

@@ -8,7 +8,7 @@ use common::{AT, Council};
 use fleet_deliberation::{
     AgentId, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, Decision, Deliberation, Ending, Event,
     Failure, FailureKind, FindingCounts, JobId, JobKind, Phase, Preference, Record, Report, Sketch, Standing,
-    Status, Tally, Usage, decide, evolve, jobs_after, replay,
+    Status, Tally, Trial, Usage, decide, evolve, jobs_after, replay,
 };
 use proptest::prelude::*;
 
@@ -49,6 +49,11 @@ fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
         _ if how.fails => Report::Failed(failure()),
         JobKind::Propose | JobKind::Revise => common::text(),
         JobKind::Check => common::report(how.outcome, how.faults),
+        JobKind::Test => common::text(),
+        JobKind::Trial => {
+            let tests = (0..4).map(|n| (format!("a/{n}"), n < how.faults as usize)).collect();
+            Report::Trial { trial: Trial(tests) }
+        }
         JobKind::Judge => {
             let preference = match how.faults {
                 0 => Preference::First,
@@ -77,7 +82,8 @@ fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
 fn lived(agents: usize, rounds: u32, happenings: &[Happening]) -> (Vec<Command>, Vec<Event>, Deliberation) {
     let names = ["a", "b", "c", "d", "e"];
     let council = Council { agents: names[..agents].into(), rounds, ..Council::of([]) };
-    let council = council.selecting(if agents > 3 { 3 } else { 1 }, 3, rounds > 0);
+    let mut council = council.selecting(if agents > 3 { 3 } else { 1 }, 3, rounds > 0);
+    council.selection.test_writers = rounds % 3;
     let mut commands = vec![council.submit()];
     let mut events = decide(None, council.submit()).unwrap();
     let mut state = replay(&events).unwrap();

@@ -237,6 +237,72 @@ fn what_is_nearly_the_same_is_not_compared_with_itself() {
     assert_eq!((comparisons.len(), comparisons[0].second.as_str()), (2, "c"));
 }
 
+#[test]
+fn agents_write_tests_where_the_task_brings_none_and_nobody_is_tried_by_its_own() {
+    let council = council().testing(2);
+    let (events, last) = but_one(&council, &[Pass, Pass, Pass]);
+    let asked = check(&events, last, &["checked", "tests_requested"]);
+    let events = [events, asked].concat();
+    let written = check(&events, council.wrote_tests("a"), &["tests_written"]);
+    let events = [events, written].concat();
+    let begun = check(&events, council.wrote_tests("b"), &["tests_written", "trials_requested"]);
+    let state = replay(&[events, begun].concat()).unwrap();
+    let writers = |author: &str| {
+        let work = state.assignment(&council.job(author, 0, JobKind::Trial)).unwrap().work;
+        let Work::Trial { tests, .. } = work else { panic!("{work:?}") };
+        tests.into_iter().map(|(writer, _)| writer.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(writers("a"), ["b"]);
+    assert_eq!(writers("c"), ["a", "b"]);
+}
+
+#[test]
+fn what_passes_the_tests_by_others_wins_and_a_larger_group_wins_over_a_smaller_one() {
+    let council = Council::of(["a", "b", "c"]).testing(1);
+    let tests = |first, second| [("c/first", first), ("c/second", second)];
+    let tried = |a: [bool; 2], b: [bool; 2], c: [bool; 2]| {
+        verdict(&tied(
+            &council,
+            [
+                council.wrote_tests("a"),
+                council.tried("a", &tests(a[0], a[1])),
+                council.tried("b", &tests(b[0], b[1])),
+                council.tried("c", &tests(c[0], c[1])),
+            ],
+        ))
+    };
+    let verdict = tried([false, false], [true, true], [true, false]);
+    assert_eq!(order(&verdict), ["b", "c", "a"]);
+    assert!(verdict.why.contains("2 of 2 tests by others passed, as no other"), "{}", verdict.why);
+    // Half of the tests each: the two that agree come first.
+    let verdict = tried([true, false], [false, true], [false, true]);
+    assert_eq!(order(&verdict), ["b", "c", "a"]);
+    assert!(
+        verdict.ranking[0].basis.contains("1 of 2 tests by others passed, as 1 other does"),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn tests_that_do_not_come_or_do_not_run_leave_the_order_as_it_was() {
+    let council = council().testing(2);
+    let none = [council.failed("a", 0, JobKind::Test), council.failed("b", 0, JobKind::Test)];
+    assert_eq!(order(&verdict(&tied(&council, none))), ["a", "b", "c"]);
+    let not_run = ["a", "b", "c"].map(|author| council.failed(author, 0, JobKind::Trial));
+    let commands = [council.wrote_tests("a"), council.wrote_tests("b")].into_iter().chain(not_run);
+    let verdict = verdict(&tied(&council, commands));
+    assert_eq!(order(&verdict), ["a", "b", "c"]);
+    assert!(verdict.ranking.iter().all(|ranked| !ranked.basis.contains("tests")), "{verdict:?}");
+}
+
+#[test]
+fn a_task_that_brings_tests_asks_for_none() {
+    let mut council = council().testing(2);
+    council.task.metadata.insert("tests".into(), "assert 1".into());
+    let (events, last) = but_one(&council, &[Pass, Pass, Pass]);
+    check(&events, last, &["checked", "ended"]);
+}
+
 proptest! {
     #[test]
     fn more_against_a_proposal_never_makes_it_a_near_tie(

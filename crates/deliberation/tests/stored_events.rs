@@ -62,9 +62,12 @@ fn every_kind() -> Vec<Event> {
 
 /// A history in which every kind of event occurs that tells near ties apart.
 fn near_ties() -> Vec<Event> {
-    let council = Council::of(["a", "b", "c"]).selecting(1, 2, true);
+    let council = Council::of(["a", "b", "c"]).selecting(1, 2, true).testing(2);
     let mut commands: Vec<Command> = ["a", "b", "c"].map(|agent| council.text(agent, 0)).into();
     commands.extend(["a", "b", "c"].map(|agent| council.checked(agent, 0, Pass, 0)));
+    commands.extend([council.wrote_tests("a"), council.failed("b", 0, JobKind::Test)]);
+    commands.extend([council.tried("b", &[("a/empty", true)]), council.tried("c", &[("a/empty", true)])]);
+    commands.push(council.failed("a", 0, JobKind::Trial));
     commands.push(council.judged("c", 0, Preference::Second));
     let chosen = council.chosen("b", &["b/lint", "a/lint/1"]);
     let asked = [commands, vec![council.failed("c", 1, JobKind::Judge)]].concat();
@@ -80,7 +83,7 @@ fn every_event_is_stored_in_this_form() {
     let mut kinds: Vec<&str> = events.iter().map(Event::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds.len(), 23, "a kind of event is missing here: {kinds:?}");
+    assert_eq!(kinds.len(), 29, "a kind of event is missing here: {kinds:?}");
     let record = Record::new(AT, Digest::of(b"the record before"), events);
     let stored: serde_json::Value = serde_json::from_slice(&record.encode()).unwrap();
     insta::assert_json_snapshot!("record_v4", stored);

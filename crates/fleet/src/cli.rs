@@ -142,6 +142,9 @@ pub struct Deliberate {
     /// Near ties that are told apart at most, 2 to 8 [default: 2]
     #[arg(long, value_name = "N")]
     pub top_k: Option<u32>,
+    /// Agents that write tests for each other's proposals where the task brings none, up to 8 [default: 0]
+    #[arg(long, value_name = "N")]
+    pub test_writers: Option<u32>,
     /// Leave the near ties that judges leave to the rule, rather than to an ARCHITECT agent
     #[arg(long)]
     pub no_architect: bool,

@@ -97,6 +97,7 @@ pub struct Deliberation {
 pub struct Selection {
     pub judges: u32,
     pub top_k: u32,
+    pub test_writers: u32,
     pub architect: bool,
 }
 

@@ -299,6 +299,7 @@ fn coordinator_settings(config: &Config) -> Settings {
         quorum: config.deliberation.quorum,
         judges: config.selection.judges,
         top_k: config.selection.top_k,
+        test_writers: config.selection.test_writers,
         architect: config.selection.architect,
         timeout_ms: config.deliberation.timeout_s * 1000,
         in_flight_max: config.server.in_flight_max,

@@ -158,7 +158,9 @@ impl SimulatedModel {
                 };
                 return Ok((say(user, dice), false));
             }
-            JobKind::Propose | JobKind::Check => {
+            JobKind::Test if malformed => return Ok(("I would test the edges.".into(), false)),
+            JobKind::Test => return Ok((text::tests(&Task::of(request), dice), false)),
+            JobKind::Propose | JobKind::Check | JobKind::Trial => {
                 text::proposal(&Task::of(request), Draft::first(dice, request.temperature), dice)
             }
             JobKind::Revise => {

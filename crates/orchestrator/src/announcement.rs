@@ -125,7 +125,7 @@ pub struct FailedAgent {
 pub struct FailedJob {
     /// Whose proposal it was about; of a judgement the judge, of a choice the architect.
     pub author_id: String,
-    /// `critique`, `revise`, `check`, `judge` or `select`.
+    /// `critique`, `revise`, `check`, `test`, `trial`, `judge` or `select`.
     pub kind: Cow<'static, str>,
     /// What happened.
     pub error: String,
@@ -280,14 +280,20 @@ fn failed_jobs(lane: &Lane) -> impl Iterator<Item = FailedJob> {
     })
 }
 
-/// Judgements and the choice that did not come.
+/// Tests, trials, judgements and the choice that did not come.
 fn failed_closing(state: &Deliberation) -> impl Iterator<Item = FailedJob> {
+    let testing = state.testing.as_deref();
+    let written = testing.into_iter().flat_map(|testing| &testing.written);
+    let written =
+        written.filter_map(|(writer, outcome)| Some((writer, JobKind::Test, outcome.as_ref().err()?)));
+    let tried = testing.into_iter().flat_map(|testing| &testing.tried);
+    let tried = tried.filter_map(|(author, outcome)| Some((author, JobKind::Trial, outcome.as_ref().err()?)));
     let votes = state.judging.iter().flat_map(|judging| &judging.votes);
     let judged = votes.filter_map(|vote| Some((&vote.judge, JobKind::Judge, vote.outcome.as_ref().err()?)));
     let chosen = state.choosing.iter().filter_map(|choosing| {
         Some((&choosing.architect, JobKind::Select, choosing.outcome.as_ref()?.as_ref().err()?))
     });
-    judged.chain(chosen).map(|(agent, kind, failure)| FailedJob {
+    written.chain(tried).chain(judged).chain(chosen).map(|(agent, kind, failure)| FailedJob {
         author_id: agent.to_string(),
         kind: kind.as_str().into(),
         error: failure.message.clone(),

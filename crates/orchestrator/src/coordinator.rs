@@ -6,7 +6,7 @@ use std::sync::Arc;
 use fleet_deliberation::{
     AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError, Priority,
     Rejection, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges, check_rounds,
-    check_timeout, check_top_k,
+    check_test_writers, check_timeout, check_top_k,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -38,6 +38,8 @@ pub struct Settings {
     pub judges: u32,
     /// Near ties that are told apart at most.
     pub top_k: u32,
+    /// Agents that write tests where a task brings none.
+    pub test_writers: u32,
     /// Whether an architect chooses among those that are left.
     pub architect: bool,
     /// The longest a deliberation may take, in milliseconds.
@@ -74,6 +76,9 @@ pub struct Request {
     /// Near ties that are told apart at most.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub top_k: Option<u32>,
+    /// Agents that write tests where the task brings none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_writers: Option<u32>,
     /// Whether an architect chooses among those that are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architect: Option<bool>,
@@ -96,6 +101,7 @@ impl Request {
         self.agents.map_or(Ok(()), |agents| check_agents("num_agents", agents as usize))?;
         self.judges.map_or(Ok(()), |judges| check_judges("judges", judges))?;
         self.top_k.map_or(Ok(()), |top_k| check_top_k("top_k", top_k))?;
+        self.test_writers.map_or(Ok(()), |writers| check_test_writers("test_writers", writers))?;
         self.timeout_ms.map_or(Ok(()), |ms| check_timeout("constraints.timeout_seconds", ms))
     }
 }
@@ -407,6 +413,7 @@ impl Coordinator {
         let selection = Selection {
             judges: request.judges.unwrap_or(self.settings.judges),
             top_k: request.top_k.unwrap_or(self.settings.top_k),
+            test_writers: request.test_writers.unwrap_or(self.settings.test_writers),
             architect: match request.architect.unwrap_or(self.settings.architect) {
                 true => self.councils.architect(&members)?,
                 false => None,

@@ -81,6 +81,7 @@ impl Came {
                 Outcome::Text(_)
                 | Outcome::Review { .. }
                 | Outcome::Checks(_)
+                | Outcome::Trial(_)
                 | Outcome::Judgement { .. }
                 | Outcome::Choice { .. },
             ) => Came::Done,
@@ -279,8 +280,8 @@ impl Observer for Stats {
         let took_ms = attempted.ended_at.ms_since(attempted.started_at);
         let mut counted = self.counted();
         counted.totals.attempted.entry((kind, came)).or_default().add(took_ms);
-        // A check is no agent's answer.
-        if kind != JobKind::Check && came == Came::Done {
+        // A check or a trial is no agent's answer.
+        if !matches!(kind, JobKind::Check | JobKind::Trial) && came == Came::Done {
             keep(&mut counted.answered, (attempted.ended_at, took_ms), ANSWERED_KEPT_MAX);
         }
     }

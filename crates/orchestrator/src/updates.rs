@@ -93,9 +93,13 @@ fn agent(event: &Event) -> Option<&AgentId> {
     match event {
         Event::Opened(_)
         | Event::RingFormed { .. }
+        | Event::TestsRequested { .. }
+        | Event::TrialsRequested { .. }
         | Event::JudgingOpened { .. }
         | Event::SelectionFailed { .. }
         | Event::Ended { .. } => None,
+        Event::TestsWritten { writer, .. } | Event::TestsFailed { writer, .. } => Some(writer),
+        Event::Tried { author, .. } | Event::TrialFailed { author, .. } => Some(author),
         Event::Judged { judge, .. } | Event::JudgementFailed { judge, .. } => Some(judge),
         Event::SelectionRequested { architect, .. } => Some(architect),
         Event::Selected { chosen, .. } => Some(&chosen.author),
@@ -135,6 +139,12 @@ fn about(event: &Event) -> Option<About> {
         | Event::Revised { .. }
         | Event::RevisionFailed { .. }
         | Event::RevisionRefused { .. }
+        | Event::TestsRequested { .. }
+        | Event::TestsWritten { .. }
+        | Event::TestsFailed { .. }
+        | Event::TrialsRequested { .. }
+        | Event::Tried { .. }
+        | Event::TrialFailed { .. }
         | Event::JudgingOpened { .. }
         | Event::Judged { .. }
         | Event::JudgementFailed { .. }
@@ -190,6 +200,23 @@ fn sentence(state: &Deliberation, event: &Event) -> String {
         Event::RevisionRefused { round, author } => {
             format!("the checks of the revision of {author} are worse; its proposal stays (round {round})")
         }
+        Event::TestsRequested { writers, authors, .. } => {
+            let (agents, proposals) = (writers.len(), counted(authors.len(), "proposal"));
+            format!("{} {} asked for tests of {proposals}", counted(agents, "agent"), are(agents))
+        }
+        Event::TestsWritten { writer, .. } => format!("{writer} has written tests"),
+        Event::TestsFailed { writer, failure } => format!("{writer} gave no tests: {}", why(failure)),
+        Event::TrialsRequested { authors, .. } => {
+            let proposals = authors.len();
+            format!("{} {} tried by the tests of others", counted(proposals, "proposal"), are(proposals))
+        }
+        Event::Tried { author, trial } => {
+            let passed = trial.0.values().filter(|passed| **passed).count();
+            format!("the proposal of {author} passed {passed} of {} tests by others", trial.0.len())
+        }
+        Event::TrialFailed { author, failure } => {
+            format!("the tests by others gave no result for the proposal of {author}: {}", why(failure))
+        }
         Event::JudgingOpened { comparisons, .. } => {
             let judgements: usize = comparisons.iter().map(|comparison| comparison.judges.len()).sum();
             let pairs = counted(comparisons.len() / 2, "pair");
@@ -223,6 +250,8 @@ fn sentence(state: &Deliberation, event: &Event) -> String {
                 JobKind::Check => "check",
                 JobKind::Critique => "review",
                 JobKind::Revise => "revision",
+                JobKind::Test => "writing of tests",
+                JobKind::Trial => "trial",
                 JobKind::Judge => "judgement",
                 JobKind::Select => "choice",
             };

@@ -98,6 +98,7 @@ async fn choice(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Ch
         Outcome::Text(_)
         | Outcome::Review { .. }
         | Outcome::Checks(_)
+        | Outcome::Trial(_)
         | Outcome::Judgement { .. }
         | Outcome::Failed(_) => None,
     })
@@ -161,6 +162,7 @@ pub fn generation(answer: &Arc<Answer>) -> Option<&Generation> {
         Outcome::Text(generation) => Some(generation),
         Outcome::Review { .. }
         | Outcome::Checks(_)
+        | Outcome::Trial(_)
         | Outcome::Judgement { .. }
         | Outcome::Choice { .. }
         | Outcome::Failed(_) => None,
@@ -174,6 +176,7 @@ pub fn report(answer: &Arc<Answer>) -> Option<&CheckReport> {
         Outcome::Checks(report) => Some(report),
         Outcome::Text(_)
         | Outcome::Review { .. }
+        | Outcome::Trial(_)
         | Outcome::Judgement { .. }
         | Outcome::Choice { .. }
         | Outcome::Failed(_) => None,

@@ -32,6 +32,7 @@ pub fn settings() -> OrchestratorSettings {
             quorum: 1,
             judges: 0,
             top_k: 2,
+            test_writers: 0,
             architect: false,
             timeout_ms: 300_000,
             in_flight_max: 100,

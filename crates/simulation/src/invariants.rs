@@ -100,6 +100,14 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
                 let job = JobId { kind: JobKind::Critique, ..text_job(id, author, *round) };
                 (job, |o| matches!(o, Outcome::Review { .. }))
             }
+            Event::TestsWritten { writer, .. } => {
+                let job = JobId { kind: JobKind::Test, ..text_job(id, writer, 0) };
+                (job, |o| matches!(o, Outcome::Text(_)))
+            }
+            Event::Tried { author, .. } => {
+                let job = JobId { kind: JobKind::Trial, ..text_job(id, author, 0) };
+                (job, |o| matches!(o, Outcome::Trial(_)))
+            }
             Event::Judged { comparison, judge, .. } => {
                 let job = JobId { kind: JobKind::Judge, ..text_job(id, judge, *comparison) };
                 (job, |o| matches!(o, Outcome::Judgement { .. }))
@@ -126,6 +134,8 @@ fn given_up(known: Option<&Deliberation>, event: &Event) -> Option<(JobId, Windo
         | Event::CheckFailed { author, failure, .. }
         | Event::ReviewFailed { author, failure, .. }
         | Event::RevisionFailed { author, failure, .. } => (author, failure, None),
+        Event::TestsFailed { writer, failure } => (writer, failure, None),
+        Event::TrialFailed { author, failure } => (author, failure, None),
         Event::JudgementFailed { comparison, judge, failure } => (judge, failure, Some(*comparison)),
         Event::SelectionFailed { failure } => (&known?.choosing.as_ref()?.architect, failure, None),
         _ => return None,

@@ -46,6 +46,8 @@ pub struct Report {
     pub accepted: usize,
     /// Of these, those that ended with a verdict.
     pub completed: usize,
+    /// Of these, those where tests by others were tried.
+    pub tried: usize,
     /// Of these, those where judges compared near ties.
     pub judged: usize,
     /// Of these, those where an architect chose.
@@ -129,6 +131,10 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
     let chose = |known: &&fleet_deliberation::Deliberation| {
         known.choosing.as_ref().is_some_and(|choosing| matches!(choosing.outcome, Some(Ok(_))))
     };
+    let tried = |known: &&fleet_deliberation::Deliberation| {
+        known.testing.as_ref().is_some_and(|testing| testing.tried.iter().any(|(_, trial)| trial.is_ok()))
+    };
+    let tried = completed.iter().copied().filter(tried).count();
     let judged = completed.iter().filter(|known| known.judging.is_some()).count();
     let chosen = completed.iter().copied().filter(chose).count();
     let completed = completed.len();
@@ -140,6 +146,7 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
         given_up: state.given_up,
         accepted: state.accepted.len(),
         completed,
+        tried,
         judged,
         chosen,
     })
@@ -222,6 +229,7 @@ fn settings() -> OrchestratorSettings {
             quorum: 1,
             judges: 1,
             top_k: 3,
+            test_writers: 2,
             architect: true,
             timeout_ms: 120_000,
             in_flight_max: 16,

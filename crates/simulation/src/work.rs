@@ -1,11 +1,12 @@
 //! What the worker works with: the simulated model, watched, and a checker of chance.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use fleet_deliberation::{
-    CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Generation, Severity, Sketch,
+    CheckKind, CheckOutcome, CheckReport, CheckResult, Fault, Generation, Severity, Sketch, TestOutcome,
 };
 use fleet_llm::SimulatedModel;
 use fleet_orchestrator::port::{
@@ -99,7 +100,21 @@ impl Checker for SimChecker {
         let faults =
             if outcome == CheckOutcome::Fail { vec![fault; 1 + (chance / 8 % 3) as usize] } else { vec![] };
         let lint = CheckResult { faults, ..CheckResult::new(outcome, "simulated") };
-        CheckReport { checks: [(CheckKind::Lint, lint)].into(), sketch: Sketch::of([chance % 16]) }
+        let mut checks: BTreeMap<CheckKind, CheckResult> = [(CheckKind::Lint, lint)].into();
+        if let Some(tests) = request.task.tests() {
+            let test = |n: u64| TestOutcome {
+                name: format!("test_{n}"),
+                passed: !chance_of(&format!("{chance} {n} {tests}")).is_multiple_of(3),
+            };
+            let tests: Vec<TestOutcome> = (0..chance_of(tests) % 4).map(test).collect();
+            let outcome = match tests.iter().all(|test| test.passed) {
+                _ if tests.is_empty() => CheckOutcome::Skipped,
+                true => CheckOutcome::Pass,
+                false => CheckOutcome::Fail,
+            };
+            checks.insert(CheckKind::Tests, CheckResult { tests, ..CheckResult::new(outcome, "simulated") });
+        }
+        CheckReport { checks, sketch: Sketch::of([chance % 16]) }
     }
 }
 

@@ -83,13 +83,18 @@ pub(crate) fn attempt(
     let submission = state.submission();
     let parent = TraceContext::of_deliberation(&submission.id, &submission.trace);
     let mut span = match job.kind {
-        JobKind::Check => {
+        JobKind::Check | JobKind::Trial => {
             let mut span = Span::new("execute_tool", CHECK, SpanKind::Internal);
             span.text("gen_ai.tool.name", CHECK);
             span.text("gen_ai.tool.type", "function");
             span
         }
-        JobKind::Propose | JobKind::Critique | JobKind::Revise | JobKind::Judge | JobKind::Select => {
+        JobKind::Propose
+        | JobKind::Critique
+        | JobKind::Revise
+        | JobKind::Test
+        | JobKind::Judge
+        | JobKind::Select => {
             let mut span = Span::new("invoke_agent", agent.as_str(), SpanKind::Internal);
             span.text("gen_ai.provider.name", PROVIDER);
             span.text("gen_ai.agent.id", agent.as_str());
@@ -114,6 +119,11 @@ pub(crate) fn attempt(
             | Outcome::Choice { generation, .. },
         ) => {
             span.generation(generation, with_content);
+        }
+        Ok(Outcome::Trial(trial)) => {
+            let passed = trial.0.values().filter(|passed| **passed).count();
+            span.number("fleet.trial.tests", u32::try_from(trial.0.len()).unwrap_or(u32::MAX));
+            span.number("fleet.trial.passed", u32::try_from(passed).unwrap_or(u32::MAX));
         }
         Ok(Outcome::Checks(report)) => {
             for (kind, result) in &report.checks {

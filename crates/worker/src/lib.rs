@@ -1,8 +1,10 @@
 //! Takes jobs and does them: models and checks behind their ports.
 
 pub mod comparison;
+mod fetched;
 mod json;
 pub mod review;
+mod trial;
 mod work;
 mod worker;
 

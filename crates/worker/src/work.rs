@@ -4,19 +4,20 @@ use std::sync::{Arc, LazyLock};
 
 use fleet_deliberation::prompts::Exhibit;
 use fleet_deliberation::{
-    AgentId, Answer, Assignment, CheckReport, Contestant, Deliberation, Failure, FailureKind, Generation,
-    JobId, Outcome, Review, Work, prompts,
+    AgentId, Assignment, Deliberation, Failure, FailureKind, Generation, JobId, Outcome, Work, prompts,
 };
+use fleet_orchestrator::generation;
 use fleet_orchestrator::port::{
     CheckRequest, Lease, Message, ModelError, ModelRequest, ResponseFormat, Speaker, StoreError, Tick, Tokens,
 };
-use fleet_orchestrator::{generation, report};
 
 use crate::Parts;
 use crate::comparison::{
     CHOICE_NAME, JUDGEMENT_NAME, choice_schema, judgement_schema, read_choice, read_judgement,
 };
+use crate::fetched::{Fetched, checked, find, review_of};
 use crate::review::{self, ground, read_review};
+use crate::trial::trial;
 
 /// Why an attempt gave no outcome.
 pub(crate) enum Fault {
@@ -91,6 +92,19 @@ pub(crate) async fn perform(
             let prompt = prompts::revise(opened, &text.text, &checks, review.as_deref().and_then(review_of));
             Ok(Outcome::Text(call.model(prompt, 1.0, ResponseFormat::Text).await?))
         }
+        Work::Test { candidates } => {
+            let fetched = Fetched::all(parts, candidates).await?;
+            let exhibits: Vec<Exhibit<'_>> = fetched.iter().filter_map(Fetched::blind).collect();
+            let prompt = prompts::write_tests(opened, &exhibits);
+            Ok(Outcome::Text(call.model(prompt, 1.0, ResponseFormat::Text).await?))
+        }
+        Work::Trial { text, tests } => {
+            let answer = find(parts, text).await?;
+            let Some(proposal) = answer.as_ref().and_then(generation) else {
+                return Ok(missing(text, lease));
+            };
+            trial(parts, state, assignment, lease, &proposal.text, tests).await
+        }
         Work::Judge { pair: [first, second] } => {
             let (first, second) = (Fetched::of(parts, first).await?, Fetched::of(parts, second).await?);
             let (Some(a), Some(b)) = (first.blind(), second.blind()) else {
@@ -108,10 +122,7 @@ pub(crate) async fn perform(
             })
         }
         Work::Select { candidates } => {
-            let mut fetched = Vec::with_capacity(candidates.len());
-            for candidate in candidates {
-                fetched.push(Fetched::of(parts, candidate).await?);
-            }
+            let fetched = Fetched::all(parts, candidates).await?;
             if let Some(gone) = fetched.iter().find(|fetched| fetched.blind().is_none()) {
                 return Ok(missing(gone.text_job, lease));
             }
@@ -127,41 +138,6 @@ pub(crate) async fn perform(
                 Err(error) => unreadable(&error, &generation, lease),
             })
         }
-    }
-}
-
-/// What is compared of a proposal.
-struct Fetched<'a> {
-    text_job: &'a JobId,
-    text: Option<Arc<Answer>>,
-    checks: CheckReport,
-    review: Option<Arc<Answer>>,
-}
-
-impl Fetched<'_> {
-    async fn of<'a>(parts: &Parts, contestant: &'a Contestant) -> Result<Fetched<'a>, StoreError> {
-        let review = match &contestant.review {
-            Some(review) => find(parts, review).await?,
-            None => None,
-        };
-        Ok(Fetched {
-            text_job: &contestant.text,
-            text: find(parts, &contestant.text).await?,
-            checks: checked(parts, &contestant.checks).await?,
-            review,
-        })
-    }
-
-    /// As a judge sees it; `None` where its text is missing.
-    fn blind(&self) -> Option<Exhibit<'_>> {
-        let text = self.text.as_ref().and_then(generation)?;
-        Some(Exhibit { text: &text.text, checks: &self.checks, review: None })
-    }
-
-    /// As an architect sees it.
-    fn with_review(&self) -> Option<Exhibit<'_>> {
-        let review = self.review.as_deref().and_then(review_of);
-        Some(Exhibit { review, ..self.blind()? })
     }
 }
 
@@ -228,33 +204,13 @@ impl Call<'_> {
     }
 }
 
-async fn find(parts: &Parts, job: &JobId) -> Result<Option<Arc<Answer>>, StoreError> {
-    parts.answers.find(job).await
-}
-
-/// The report of a check job; an empty one where it gave none.
-async fn checked(parts: &Parts, job: &JobId) -> Result<CheckReport, StoreError> {
-    Ok(find(parts, job).await?.as_ref().and_then(report).cloned().unwrap_or_default())
-}
-
-fn review_of(answer: &Answer) -> Option<&Review> {
-    match &answer.outcome {
-        Outcome::Review { review, .. } => Some(review),
-        Outcome::Text(_)
-        | Outcome::Checks(_)
-        | Outcome::Judgement { .. }
-        | Outcome::Choice { .. }
-        | Outcome::Failed(_) => None,
-    }
-}
-
 /// The form in which reviews are asked for.
 fn review_format() -> ResponseFormat {
     static SCHEMA: LazyLock<Arc<serde_json::Value>> = LazyLock::new(|| Arc::new(review::schema()));
     ResponseFormat::Json { name: review::SCHEMA_NAME, schema: Arc::clone(&SCHEMA) }
 }
 
-fn missing(job: &JobId, lease: &Lease) -> Outcome {
+pub(crate) fn missing(job: &JobId, lease: &Lease) -> Outcome {
     let message = format!("the answer to {job}, which this job needs, is missing");
     Outcome::Failed(Failure::new(FailureKind::Internal, message, lease.attempt))
 }

@@ -1,4 +1,4 @@
-//! What follows once every lane is done: near ties are judged, an architect chooses, and the verdict is given.
+//! What follows once every lane is done: tests by others are tried, near ties are judged, an architect chooses, and the verdict is given.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::{
     verdict,
 };
 
-use super::{Decision, misfit};
+use super::{Decision, misfit, testing};
 
 impl Decision {
     /// Goes as far as it can without an answer that is still awaited.
@@ -30,8 +30,12 @@ impl Decision {
         let awaited = self.open().is_some_and(|state| closing_jobs(state).any(|known| known == *job));
         if awaited {
             let event = match job.kind {
+                JobKind::Test => testing::written(job, report),
+                JobKind::Trial => testing::tried(job, report),
                 JobKind::Judge => judgement(job, report),
-                _ => self.choice(report),
+                JobKind::Select | JobKind::Propose | JobKind::Check | JobKind::Critique | JobKind::Revise => {
+                    self.choice(report)
+                }
             };
             self.push(Some(event));
         }
@@ -69,6 +73,7 @@ impl Decision {
             Report::Text { .. }
             | Report::Review { .. }
             | Report::Checks { .. }
+            | Report::Trial { .. }
             | Report::Judgement { .. } => Event::SelectionFailed { failure: misfit(JobKind::Select) },
         }
     }
@@ -79,7 +84,11 @@ fn judgement(job: &JobId, report: Report) -> Event {
     match report {
         Report::Judgement { preference, usage } => Event::Judged { comparison, judge, preference, usage },
         Report::Failed(failure) => Event::JudgementFailed { comparison, judge, failure },
-        Report::Text { .. } | Report::Review { .. } | Report::Checks { .. } | Report::Choice { .. } => {
+        Report::Text { .. }
+        | Report::Review { .. }
+        | Report::Checks { .. }
+        | Report::Trial { .. }
+        | Report::Choice { .. } => {
             Event::JudgementFailed { comparison, judge, failure: misfit(JobKind::Judge) }
         }
     }
@@ -102,6 +111,11 @@ fn next(state: &Deliberation, at: Timestamp) -> Next {
     if state.choosing.is_some() {
         return Next::End;
     }
+    if state.judging.is_none()
+        && let Some(event) = testing::next(state, at)
+    {
+        return Next::Push(event);
+    }
     // One that can only ask an architect has nothing to open first.
     if state.judging.is_none() && selection.judges > 0 {
         let comparisons = comparisons(state, &verdict::candidates(state));
@@ -120,7 +134,7 @@ fn next(state: &Deliberation, at: Timestamp) -> Next {
     }
 }
 
-/// The judgements and the choice that are awaited.
+/// What is awaited once every lane is done: tests, trials, judgements, the choice.
 pub(crate) fn closing_jobs(state: &Deliberation) -> impl Iterator<Item = JobId> {
     let job = |round, kind, subject: &crate::AgentId| JobId {
         deliberation: state.id().clone(),
@@ -128,18 +142,24 @@ pub(crate) fn closing_jobs(state: &Deliberation) -> impl Iterator<Item = JobId> 
         kind,
         subject: subject.clone(),
     };
+    let tests = state.testing.iter().flat_map(|testing| testing::jobs(testing));
     let judgements = state.judging.iter().flat_map(|judging| judging.awaited());
     let choice = state.choosing.iter().filter(|choosing| choosing.outcome.is_none());
-    judgements
+    let tests = tests.map(move |(kind, subject)| job(0, kind, subject));
+    let judgements = judgements
         .map(move |(number, judge)| job(number, JobKind::Judge, judge))
-        .chain(choice.map(move |choosing| job(0, JobKind::Select, &choosing.architect)))
+        .chain(choice.map(move |choosing| job(0, JobKind::Select, &choosing.architect)));
+    tests.chain(judgements)
 }
 
-/// The time of what is awaited at the end: judgements until an architect is asked, then its choice.
+/// The time of what is awaited at the end: that of the step that was begun last.
 pub(crate) fn window(state: &Deliberation) -> Option<crate::Window> {
     match (&state.judging, &state.choosing) {
         (_, Some(choosing)) => Some(choosing.window),
         (Some(judging), None) => Some(judging.window),
-        (None, None) => None,
+        (None, None) => {
+            let testing = state.testing.as_deref()?;
+            Some(testing.trial_window.unwrap_or(testing.window))
+        }
     }
 }

@@ -1,10 +1,12 @@
-//! What judges and architects are told: proposals without their authors, in one form, each under a letter.
+//! What judges, architects and writers of tests are told: proposals without their authors, in one form, each under a letter.
 
 use std::fmt::Write as _;
 
 use super::{Prompt, finding, results, system, system_of, task};
 use crate::{CITES_MAX, CheckOutcome, CheckReport, Opened, Review};
 
+/// The role that writes tests.
+const QA: &str = "QA";
 /// The role that chooses.
 const ARCHITECT: &str = "ARCHITECT";
 
@@ -39,6 +41,26 @@ pub fn judge(opened: &Opened, pair: [Exhibit<'_>; 2]) -> Prompt {
          {\"reason\": one or two sentences that name what decides, \"better\": \"A\" or \"B\" or \"neither\"}\n",
     );
     Prompt { system: system(opened), user }
+}
+
+/// Asks an agent for tests that tell right proposals from wrong ones.
+#[must_use]
+pub fn write_tests(opened: &Opened, exhibits: &[Exhibit<'_>]) -> Prompt {
+    let mut user = task(opened);
+    for (place, exhibit) in exhibits.iter().enumerate() {
+        shown(&mut user, place, exhibit);
+    }
+    user.push_str(
+        "\n# Your tests\n\nWrite tests that every right solution of the task passes and a wrong one fails. What comes out \
+         must follow from the task, not from what the proposals do; call only what every proposal has, by the name \
+         the task gives or that they share. Look for the edges: empty, smallest, largest, negative, repeated, odd input. \
+         Five to ten small tests, each for one thing, each with a name that says it. Answer with one fenced code block in \
+         the language of the proposals and nothing else. In Python: functions test_... without arguments that assert; \
+         everything of the proposal is in scope. In JavaScript: test(name, function), with assert in scope. In Bash: \
+         functions test_... that call `solution ARGUMENTS`. In Rust: #[test] functions. In C: void test_...(void) with \
+         assert. In Go: func TestX(t *testing.T).\n",
+    );
+    Prompt { system: system_of(opened, QA), user }
 }
 
 /// Asks an architect to choose one of several proposals, and to cite what the choice rests on.

@@ -21,10 +21,17 @@ pub(crate) struct Entrant<'a> {
 }
 
 impl Entrant<'_> {
-    /// The share of the given tests that passed; `None` where none was run.
+    /// The share of the given tests that passed, or of those by others that count; `None` where none was run.
     pub(crate) fn tests_passed(&self) -> Option<f64> {
-        let Merit { tests, tests_passed, .. } = self.merit;
-        (tests > 0).then(|| f64::from(tests_passed) / f64::from(tests))
+        let share = |passed, tests| (tests > 0).then(|| f64::from(passed) / f64::from(tests));
+        let Merit { tests, tests_passed, by_others, .. } = &self.merit;
+        share(*tests_passed, *tests)
+            .or_else(|| by_others.and_then(|others| share(others.passed, others.tests)))
+    }
+
+    /// How it behaves: the share of tests that passed, and how many proposals behave alike.
+    pub(crate) fn behaviour(&self) -> (f64, u32) {
+        (self.tests_passed().unwrap_or(0.0), self.merit.by_others.map_or(0, |others| others.group))
     }
 }
 
@@ -44,7 +51,7 @@ pub(crate) fn of(state: &Deliberation) -> Verdict {
     let unchecked =
         |entrant: &Entrant<'_>| entrant.standing == Standing::Unchecked && entrant.merit.failures() == 0;
     let nothing = !reviewed && entrants.iter().all(unchecked);
-    let tested = entrants.iter().any(|entrant| entrant.merit.tests > 0);
+    let tested = entrants.iter().any(|entrant| entrant.tests_passed().is_some());
     let mut ranking: Vec<Ranked> = Vec::with_capacity(entrants.len());
     for (rank, entrant) in (1..).zip(&entrants) {
         let score = if nothing { 0.0 } else { score(entrant, tested, neutral) };
@@ -70,7 +77,7 @@ pub(crate) fn of(state: &Deliberation) -> Verdict {
 
 /// The proposals in the order of the evidence, and the mean of what peers gave them, if any did.
 pub(super) fn by_evidence(state: &Deliberation) -> (Vec<Entrant<'_>>, Option<f64>) {
-    let mut entrants: Vec<Entrant<'_>> = state.lanes.iter().filter_map(entrant).collect();
+    let mut entrants: Vec<Entrant<'_>> = state.lanes.iter().filter_map(|lane| entrant(state, lane)).collect();
     let means: Vec<f64> = entrants.iter().filter_map(|entrant| Some(entrant.peers?.mean)).collect();
     let mean = mean(&means);
     let neutral = mean.unwrap_or(0.0);
@@ -79,11 +86,12 @@ pub(super) fn by_evidence(state: &Deliberation) -> (Vec<Entrant<'_>>, Option<f64
     (entrants, mean)
 }
 
-fn entrant(lane: &Lane) -> Option<Entrant<'_>> {
+fn entrant<'a>(state: &Deliberation, lane: &'a Lane) -> Option<Entrant<'a>> {
     let current = lane.current()?;
     let none = CheckSummary::default();
     let checks = current.checks.as_ref().unwrap_or(&none);
-    let merit = merit(lane, current.round, checks);
+    let by_others = state.testing.as_deref().and_then(|testing| testing.behaviour(&lane.author));
+    let merit = Merit { by_others, ..merit(lane, current.round, checks) };
     let (version, sketch) = (current.round, &current.sketch);
     Some(Entrant { lane, version, sketch, standing: checks.standing(), merit, peers: peers(lane) })
 }
@@ -103,12 +111,12 @@ fn merit(lane: &Lane, version: u32, checks: &CheckSummary) -> Merit {
         soft_failures: came_out(CheckOutcome::Fail).saturating_sub(count(hard_failures.len())),
         passes: came_out(CheckOutcome::Pass),
         hard_failures,
+        by_others: None,
     }
 }
 
 /// Which of two proposals is better; equal only where nothing but their seats tells them apart.
 fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
-    let share = |entrant: &Entrant<'_>| entrant.tests_passed().unwrap_or(0.0);
     let checks = |entrant: &Entrant<'_>| {
         let merit = &entrant.merit;
         (Reverse(merit.findings_weight), Reverse(merit.failures()), merit.passes)
@@ -116,7 +124,8 @@ fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
     let opinion = |entrant: &Entrant<'_>| entrant.peers.map_or(neutral, |peers| peers.mean);
     a.standing
         .cmp(&b.standing)
-        .then(share(a).total_cmp(&share(b)))
+        .then(a.behaviour().0.total_cmp(&b.behaviour().0))
+        .then(a.behaviour().1.cmp(&b.behaviour().1))
         .then(checks(a).cmp(&checks(b)))
         .then(opinion(a).total_cmp(&opinion(b)))
 }

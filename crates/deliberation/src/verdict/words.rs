@@ -1,7 +1,7 @@
 //! A verdict's reasons, in words.
 
 use super::{Merit, Peers, Ranked, Tiebreak};
-use crate::{AgentId, CheckKind, Standing};
+use crate::{AgentId, Behaviour, CheckKind, Standing};
 
 /// What a rank rests on. `reviewed` and `tested` say whether anyone was.
 pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool, tiebreak: Option<&Tiebreak>) -> String {
@@ -20,10 +20,11 @@ pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool, tiebreak: Opt
         Standing::Unchecked if merit.soft_failures > 0 => parts.push(format!("checks failed (v{version})")),
         Standing::Unchecked => {}
     }
-    match (merit.tests, tested) {
-        (0, true) => parts.push("no test could be run".to_owned()),
-        (0, false) => {}
-        (tests, _) => parts.push(format!("{} of {tests} tests passed", merit.tests_passed)),
+    match (merit.tests, merit.by_others, tested) {
+        (0, Some(others), _) => parts.push(under_others(&others)),
+        (0, None, true) => parts.push("no test could be run".to_owned()),
+        (0, None, false) => {}
+        (tests, _, _) => parts.push(format!("{} of {tests} tests passed", merit.tests_passed)),
     }
     if merit.findings_weight > 0 {
         parts.push(format!("findings weigh {}", merit.findings_weight));
@@ -59,6 +60,16 @@ pub(super) fn why(ranking: &[Ranked], tiebreak: Option<&Tiebreak>) -> String {
         }
         None => why,
     }
+}
+
+/// How a proposal behaves under tests by others.
+fn under_others(Behaviour { tests, passed, group }: &Behaviour) -> String {
+    let alike = match group.saturating_sub(1) {
+        0 => ", as no other".to_owned(),
+        1 => ", as 1 other does".to_owned(),
+        others => format!(", as {others} others do"),
+    };
+    format!("{passed} of {tests} tests by others passed{alike}")
 }
 
 /// What judges and an architect say of a near tie.
@@ -125,6 +136,13 @@ fn why_by_evidence(ranking: &[Ranked], fate: String) -> String {
         0 => "none".to_owned(),
         tests => format!("{} of {tests}", merit.tests_passed),
     };
+    if won.by_others != lost.by_others {
+        let behaves = |merit: &Merit| match &merit.by_others {
+            Some(others) => under_others(others),
+            None => "no test by others could be run".to_owned(),
+        };
+        return format!("it {fate}, and {}; of the next, {next}, {}", behaves(won), behaves(lost));
+    }
     if tests(won) != tests(lost) {
         return format!("it passed {} tests, and the next, {next}, {}", tests(won), tests(lost));
     }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use fleet_deliberation::{
     AgentId, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, DeliberationId, Event, Failure,
     FailureKind, FindingCounts, JobId, JobKind, Member, Preference, Priority, Profile, Report, Role,
-    Selection, Sketch, Submission, Tally, Task, Timestamp, Usage, decide, replay,
+    Selection, Sketch, Submission, Tally, Task, Timestamp, Trial, Usage, decide, replay,
 };
 
 pub const AT: Timestamp = Timestamp(1_000_000);
@@ -53,7 +53,25 @@ impl Council {
     pub fn selecting(self, judges: u32, top_k: u32, architect: bool) -> Council {
         let architect = architect
             .then(|| Member { agent: AgentId::new("s").unwrap(), profile: Profile::new("p", "m", 0.7, 10) });
-        Council { selection: Selection { judges, top_k, architect }, ..self }
+        Council { selection: Selection { judges, top_k, architect, ..self.selection.clone() }, ..self }
+    }
+
+    /// So many agents write tests.
+    pub fn testing(mut self, test_writers: u32) -> Council {
+        self.selection.test_writers = test_writers;
+        self
+    }
+
+    /// An agent wrote tests.
+    pub fn wrote_tests(&self, writer: &str) -> Command {
+        Command::Take { job: self.job(writer, 0, JobKind::Test), report: text(), at: AT }
+    }
+
+    /// The tests by others came out against a proposal.
+    pub fn tried(&self, author: &str, tests: &[(&str, bool)]) -> Command {
+        let tests = tests.iter().map(|(name, passed)| ((*name).to_owned(), *passed)).collect();
+        let report = Report::Trial { trial: Trial(tests) };
+        Command::Take { job: self.job(author, 0, JobKind::Trial), report, at: AT }
     }
 
     /// What a judge prefers in a comparison.

@@ -36,6 +36,7 @@ fn flag_of(field: &str) -> Option<String> {
         "num_agents" => "--agents",
         "judges" => "--judges",
         "top_k" => "--top-k",
+        "test_writers" => "--test-writers",
         "priority" => "--priority",
         "constraints.rubric" => "--rubric",
         "constraints.requirements" => "--require",

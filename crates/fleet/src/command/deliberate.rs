@@ -46,6 +46,7 @@ fn request(asked: &Deliberate) -> anyhow::Result<Request> {
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
         judges: asked.judges,
         top_k: asked.top_k,
+        test_writers: asked.test_writers,
         architect: asked.no_architect.then_some(false),
         submitter: "cli".into(),
         priority: asked.priority.map(priority),
@@ -103,8 +104,20 @@ async fn check_role(loaded: &Loaded, role: &str) -> anyhow::Result<()> {
 
 async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result<Exit> {
     let remote = Remote::connect(address).await?;
-    let Request { id, task, role, rounds, agents, timeout_ms, judges, top_k, architect, priority, .. } =
-        request;
+    let Request {
+        id,
+        task,
+        role,
+        rounds,
+        agents,
+        timeout_ms,
+        judges,
+        top_k,
+        test_writers,
+        architect,
+        priority,
+        ..
+    } = request;
     let Task { description, rubric, requirements, metadata } = task;
     let request = wire::DeliberateRequest {
         task_description: description,
@@ -131,6 +144,7 @@ async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result
         tokens: None,
         judges: judges.map(|n| number("--judges", Some(n.into()))).transpose()?,
         top_k: number("--top-k", top_k.map(u64::from))?,
+        test_writers: number("--test-writers", test_writers.map(u64::from))?,
         architect,
     };
     let mut signals = follow::Signals::listen()?;

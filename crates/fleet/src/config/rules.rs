@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use fleet_deliberation::{
-    AGENTS_MAX, BASE_URL_BOUND, JUDGES_MAX, ROUNDS_MAX, Role, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN, TOP_K_MAX,
-    check_parameters, is_base_url,
+    AGENTS_MAX, BASE_URL_BOUND, JUDGES_MAX, ROUNDS_MAX, Role, TEST_WRITERS_MAX, TIMEOUT_MS_MAX,
+    TIMEOUT_MS_MIN, TOP_K_MAX, check_parameters, is_base_url,
 };
 use fleet_llm::check_url;
 use tracing_subscriber::EnvFilter;
@@ -21,7 +21,7 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 26] = [
+const WHOLE: [(&str, i64, i64); 27] = [
     ("councils.*.agents", 0, AGENTS_MAX as i64),
     ("councils.*.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.quorum", 1, AGENTS_MAX as i64),
@@ -36,6 +36,7 @@ const WHOLE: [(&str, i64, i64); 26] = [
     ("model.tokens_max", 1, 1_000_000),
     ("model.tokens_per_minute_max", 0, i64::MAX),
     ("selection.judges", 0, JUDGES_MAX as i64),
+    ("selection.test_writers", 0, TEST_WRITERS_MAX as i64),
     ("selection.top_k", 2, TOP_K_MAX as i64),
     ("server.in_flight_max", 1, 1_000_000),
     ("server.message_bytes_max", 64 * 1024, 64 * MIB),

@@ -54,6 +54,8 @@ fn not_come(failed: &[FailedJob]) -> String {
         ("critique", "reviews"),
         ("revise", "revisions"),
         ("check", "checks"),
+        ("test", "tests by others"),
+        ("trial", "trials by the tests of others"),
         ("judge", "judgements"),
         ("select", "choices of the architect"),
     ];

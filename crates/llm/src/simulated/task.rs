@@ -24,6 +24,8 @@ pub(super) struct Topic {
     words: &'static [&'static str],
     python: &'static str,
     rust: &'static str,
+    /// Tests in Python, a blank line between them; none where there is no telling what is right.
+    tests: &'static str,
 }
 
 macro_rules! topic {
@@ -32,6 +34,7 @@ macro_rules! topic {
             words: &[$($word),*],
             python: include_str!(concat!("snippets/", $file, ".py")),
             rust: include_str!(concat!("snippets/", $file, ".rs")),
+            tests: include_str!(concat!("snippets/tests/", $file, ".py")),
         }
     };
 }
@@ -73,6 +76,12 @@ impl<'a> Task<'a> {
             language: if has(&"rust") || has(&"cargo") { Language::Rust } else { Language::Python },
             topic: TOPICS.iter().find(|topic| topic.words.iter().any(has)).unwrap_or(&OTHER),
         }
+    }
+
+    /// Tests for the code of the task, each by itself; none where the simulated model knows none.
+    pub(super) fn tests(&self) -> Vec<&'static str> {
+        let known = self.language == Language::Python;
+        self.topic.tests.trim_end().split("\n\n").filter(|test| known && !test.is_empty()).collect()
     }
 
     /// The code for the task: variants 0 and 1 are right, 2 is wrong in a way that no parser sees.

@@ -66,6 +66,21 @@ fn body(task: &Task<'_>, draft: Draft, dice: &mut Dice, changed: &str) -> String
     text
 }
 
+/// Tests for the proposals to a task, now and then with one that expects what is wrong.
+pub(super) fn tests(task: &Task<'_>, dice: &mut Dice) -> String {
+    let mut tests: Vec<String> = task.tests().into_iter().map(str::to_owned).collect();
+    if tests.is_empty() {
+        return format!("I know no test for this.\n\n{LABEL}");
+    }
+    let left_out = dice.below(tests.len() as u64);
+    tests.remove(usize::try_from(left_out).unwrap_or(0));
+    if dice.happens(0.15) {
+        let wrong = usize::try_from(dice.below(tests.len() as u64)).unwrap_or(0);
+        tests[wrong] = tests[wrong].replacen("==", "!=", 1);
+    }
+    format!("```{}\n{}\n```\n\n{LABEL}", task.language.name(), tests.join("\n\n\n"))
+}
+
 /// A review as JSON, and how good its score is.
 pub(super) fn review(draft: Option<Draft>, dice: &mut Dice) -> String {
     let Some(draft) = draft else {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{
-    AGENTS_MAX, DeliberationId, JUDGES_MAX, Priority, ROUNDS_MAX, TIMEOUT_MS_MAX, TOP_K_MAX, Task,
-    check_timeout,
+    AGENTS_MAX, DeliberationId, JUDGES_MAX, Priority, ROUNDS_MAX, TEST_WRITERS_MAX, TIMEOUT_MS_MAX,
+    TOP_K_MAX, Task, check_timeout,
 };
 use fleet_orchestrator::{Filter, HandleError, TraceContext};
 use tonic::Status;
@@ -48,6 +48,7 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
             .transpose()?
             .map(to_u32),
         top_k: number("top_k", request.top_k, TOP_K_MAX as usize)?.map(to_u32),
+        test_writers: number("test_writers", request.test_writers, TEST_WRITERS_MAX as usize)?.map(to_u32),
         architect: request.architect,
         priority: priority(request.priority)?,
         trace: String::new(),

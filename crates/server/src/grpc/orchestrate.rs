@@ -1,7 +1,7 @@
 //! `Orchestrate`: the whole of a deliberation in one call, which waits for the winner.
 
 use fleet_api::v1 as wire;
-use fleet_deliberation::{AGENTS_MAX, JUDGES_MAX, Priority, ROUNDS_MAX, TOP_K_MAX};
+use fleet_deliberation::{AGENTS_MAX, JUDGES_MAX, Priority, ROUNDS_MAX, TEST_WRITERS_MAX, TOP_K_MAX};
 use fleet_orchestrator::stats::ORCHESTRATED;
 use fleet_orchestrator::{Request, View, announcement};
 use tonic::Status;
@@ -11,7 +11,7 @@ use super::ask;
 use super::status::malformed;
 
 /// The names of `custom_params` that mean something.
-const PARAMETERS: [&str; 4] = ["judges", "num_agents", "priority", "top_k"];
+const PARAMETERS: [&str; 5] = ["judges", "num_agents", "priority", "test_writers", "top_k"];
 
 /// A request to orchestrate.
 pub(super) fn request(request: wire::OrchestrateRequest) -> Result<Request, Status> {
@@ -65,6 +65,7 @@ fn take_options(
         };
         match name.as_str() {
             "judges" => asked.judges = Some(number(0, JUDGES_MAX as usize)?),
+            "test_writers" => asked.test_writers = number(0, TEST_WRITERS_MAX as usize)?,
             "top_k" => asked.top_k = number(2, TOP_K_MAX as usize)?,
             "num_agents" => asked.num_agents = number(1, AGENTS_MAX)?,
             "priority" => asked.priority = priority(&field, &value)?,

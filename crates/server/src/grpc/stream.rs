@@ -172,6 +172,8 @@ fn act(writing: &Writing) -> String {
         JobKind::Check => format!("the check of the proposal of {}", job.subject),
         JobKind::Critique => format!("the review of the proposal of {}", job.subject),
         JobKind::Revise => format!("its revision (round {})", job.round),
+        JobKind::Test => "tests for the proposals".into(),
+        JobKind::Trial => "a trial by the tests of others".into(),
         JobKind::Judge => "a judgement of near ties".into(),
         JobKind::Select => "its choice among near ties".into(),
     };
