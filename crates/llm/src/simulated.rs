@@ -1,6 +1,7 @@
 //! A model that is none: seeded, without a server, for demonstrations, load tests and simulation.
 
 mod draft;
+mod errors;
 mod task;
 mod text;
 
@@ -12,6 +13,7 @@ use fleet_orchestrator::port::{Clock, Heard, LanguageModel, ModelError, ModelReq
 
 use crate::dice::Dice;
 use draft::Draft;
+pub use errors::{AnswerKey, AnswerKeys, Attempt, ErrorRates, ErrorTrial};
 use task::Task;
 
 /// The name of the model in all that it writes.
@@ -56,13 +58,20 @@ impl Default for SimulatedSettings {
 pub struct SimulatedModel {
     settings: SimulatedSettings,
     clock: Arc<dyn Clock>,
+    keys: Option<Arc<dyn AnswerKeys>>,
 }
 
 impl SimulatedModel {
     /// A model that takes its time from `clock`, and nothing else from anywhere.
     #[must_use]
     pub fn new(settings: SimulatedSettings, clock: Arc<dyn Clock>) -> SimulatedModel {
-        SimulatedModel { settings, clock }
+        SimulatedModel { settings, clock, keys: None }
+    }
+
+    /// The same, with right and wrong answers to what `keys` knows: of these it errs as its error model says.
+    #[must_use]
+    pub fn with_keys(self, keys: Option<Arc<dyn AnswerKeys>>) -> SimulatedModel {
+        SimulatedModel { keys, ..self }
     }
 
     fn duration_ms(&self, tokens: u64, dice: &mut Dice) -> u64 {
@@ -144,13 +153,15 @@ impl SimulatedModel {
         }
         let user = || request.messages.iter().rev().filter(|message| message.speaker == Speaker::User);
         let marked = || user().find_map(|message| Draft::marked(&message.text));
-        let text = match request.job.kind {
-            JobKind::Critique if malformed => return Ok((text::malformed_review(dice), false)),
-            JobKind::Critique => return Ok((text::review(marked(), dice), false)),
-            JobKind::Propose | JobKind::Check => {
+        let trial = self.keys.as_ref().and_then(|keys| keys.trial(&request.job.deliberation));
+        let text = match (request.job.kind, trial) {
+            (JobKind::Critique, _) if malformed => return Ok((text::malformed_review(dice), false)),
+            (_, Some(trial)) => errors::answer(&trial, self.settings.seed, request),
+            (JobKind::Critique, None) => return Ok((text::review(marked(), dice), false)),
+            (JobKind::Propose | JobKind::Check, None) => {
                 text::proposal(&Task::of(request), Draft::first(dice, request.temperature), dice)
             }
-            JobKind::Revise => {
+            (JobKind::Revise, None) => {
                 let before = marked().unwrap_or_else(|| Draft::first(dice, request.temperature));
                 text::revision(&Task::of(request), before, before.revised(dice), dice)
             }
