@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CheckReport, JobId, Timestamp};
+use crate::{CheckReport, Chosen, JobId, Preference, Timestamp};
 
 /// What came of a job, whole. Histories name answers; they do not copy them.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -34,6 +34,20 @@ pub enum Outcome {
     },
     /// A check suite came to its end.
     Checks(CheckReport),
+    /// A judge compared two proposals, and what it prefers could be read.
+    Judgement {
+        /// What it prefers.
+        judgement: Judgement,
+        /// What it was read from.
+        generation: Generation,
+    },
+    /// An architect chose, and its choice could be read.
+    Choice {
+        /// What it chose.
+        choice: Choice,
+        /// What it was read from.
+        generation: Generation,
+    },
     /// The job failed for good.
     Failed(Failure),
 }
@@ -90,6 +104,27 @@ impl Usage {
     }
 }
 
+/// What a judge says of two proposals.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    /// Which one it prefers.
+    pub preference: Preference,
+    /// Why, in a sentence or two; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
+/// What an architect says of near ties.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// What it chose, and by which evidence.
+    #[serde(flatten)]
+    pub chosen: Chosen,
+    /// Why, in a sentence or two; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+}
+
 /// A peer's opinion of one version of a proposal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Review {
@@ -115,6 +150,9 @@ pub struct Finding {
     /// What shows it; a finding without evidence is advice.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub evidence: String,
+    /// Why the evidence is none, such as a quotation that the proposal does not hold; empty where it holds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub unfounded: String,
 }
 
 /// How much a finding matters.
@@ -173,10 +211,22 @@ impl FindingCounts {
 }
 
 impl Finding {
-    /// Whether it names what shows it.
+    /// A finding whose evidence nobody has looked up.
+    #[must_use]
+    pub fn new(
+        severity: Severity,
+        location: impl Into<String>,
+        claim: impl Into<String>,
+        evidence: impl Into<String>,
+    ) -> Finding {
+        let (location, claim, evidence) = (location.into(), claim.into(), evidence.into());
+        Finding { severity, location, claim, evidence, unfounded: String::new() }
+    }
+
+    /// Whether it names what shows it, and that is there.
     #[must_use]
     pub fn has_evidence(&self) -> bool {
-        !self.evidence.trim().is_empty()
+        !self.evidence.trim().is_empty() && self.unfounded.is_empty()
     }
 }
 

@@ -1,7 +1,8 @@
 //! What is asked of a deliberation.
 
 use crate::{
-    Answer, CheckSummary, Failure, FindingCounts, JobId, Outcome, Sketch, Submission, Timestamp, Usage,
+    Answer, CheckSummary, Chosen, Failure, FindingCounts, JobId, Outcome, Preference, Sketch, Submission,
+    Timestamp, Usage,
 };
 
 /// Something that happens to a deliberation from outside.
@@ -66,6 +67,20 @@ pub enum Report {
         /// What tells whether another proposal is nearly the same.
         sketch: Sketch,
     },
+    /// Two proposals were compared.
+    Judgement {
+        /// What the judge prefers.
+        preference: Preference,
+        /// What it took.
+        usage: Usage,
+    },
+    /// An architect chose.
+    Choice {
+        /// What it chose.
+        chosen: Chosen,
+        /// What it took.
+        usage: Usage,
+    },
     /// The job failed for good.
     Failed(Failure),
 }
@@ -81,6 +96,12 @@ impl Answer {
             }
             Outcome::Checks(report) => {
                 Report::Checks { summary: report.summary(), sketch: report.sketch.clone() }
+            }
+            Outcome::Judgement { judgement, generation } => {
+                Report::Judgement { preference: judgement.preference, usage: generation.usage }
+            }
+            Outcome::Choice { choice, generation } => {
+                Report::Choice { chosen: choice.chosen.clone(), usage: generation.usage }
             }
             Outcome::Failed(failure) => Report::Failed(failure.clone()),
         }

@@ -1,13 +1,17 @@
 //! Which events a command leads to.
 
+mod closing;
+
 use std::sync::Arc;
 
 use crate::evolve::apply;
 use crate::state::{Deliberation, Step};
 use crate::{
     AgentId, Command, Ending, Event, Failure, FailureKind, JobId, JobKind, Opened, Rejection, Report,
-    Submission, Timestamp, Usage, schedule, verdict,
+    Submission, Timestamp, Usage, schedule,
 };
+
+pub(crate) use closing::{closing_jobs, window as closing_window};
 
 /// The events that `command` leads to, given where the deliberation stands. None when it changes
 /// nothing: an answer that came twice or too late, a submission that was accepted before.
@@ -70,7 +74,7 @@ impl Decision {
         }
         submission.validate()?;
         let deadline_at = at.plus_ms(submission.timeout_ms);
-        let window = schedule::proposal(at, deadline_at, submission.rounds);
+        let window = schedule::proposal(at, deadline_at, &submission);
         let opened = Event::Opened(Arc::new(Opened { submission, at, deadline_at, window }));
         self.state = crate::evolve(None, &opened);
         self.events.push(opened);
@@ -78,6 +82,12 @@ impl Decision {
     }
 
     fn answer(&mut self, job: &JobId, report: Report, at: Timestamp) {
+        if matches!(job.kind, JobKind::Judge | JobKind::Select) {
+            if self.close_with(job, report) {
+                self.go_on(at);
+            }
+            return;
+        }
         let Some(state) = self.open() else { return };
         let Some(seat) = state.seat(&job.subject) else { return };
         let awaited = state.lanes[seat].step.job();
@@ -103,6 +113,7 @@ impl Decision {
                 self.push(event);
             }
         }
+        self.give_up_closing(at);
         self.go_on(at);
     }
 
@@ -118,7 +129,12 @@ impl Decision {
             let renewed = (window.until <= at).then(|| schedule::again(state, round, kind, at))?;
             Some(Event::Renewed { author: lane.author.clone(), round, kind, window: renewed })
         };
-        let renewals: Vec<Event> = state.lanes.iter().filter_map(overdue).collect();
+        let mut renewals: Vec<Event> = state.lanes.iter().filter_map(overdue).collect();
+        if closing_window(state).is_some_and(|window| window.until <= at) {
+            renewals.extend(closing_jobs(state).map(|JobId { round, kind, subject: author, .. }| {
+                Event::Renewed { author, round, kind, window: schedule::again(state, round, kind, at) }
+            }));
+        }
         renewals.into_iter().for_each(|event| self.push(Some(event)));
     }
 
@@ -171,8 +187,7 @@ impl Decision {
             && state.ring.is_some()
             && state.lanes.iter().all(|lane| lane.is_done(state.submission().rounds))
         {
-            let verdict = verdict::of(state);
-            self.end(at, Ending::Completed(Arc::new(verdict)));
+            self.close(at);
         }
     }
 
@@ -284,7 +299,9 @@ fn text(report: Report) -> Result<Usage, Failure> {
     match report {
         Report::Text { usage } => Ok(usage),
         Report::Failed(failure) => Err(failure),
-        Report::Review { .. } | Report::Checks { .. } => Err(misfit(JobKind::Propose)),
+        Report::Review { .. } | Report::Checks { .. } | Report::Judgement { .. } | Report::Choice { .. } => {
+            Err(misfit(JobKind::Propose))
+        }
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, CheckSummary, Failure, FindingCounts, JobKind, Sketch, Submission, Timestamp, Usage, Verdict,
+    AgentId, CheckSummary, Chosen, Comparison, Failure, FindingCounts, JobKind, Preference, Sketch,
+    Submission, Timestamp, Usage, Verdict,
 };
 
 /// The time a job may take.
@@ -177,11 +178,59 @@ pub enum Event {
         /// Which author.
         author: AgentId,
     },
+    /// Evidence leaves near ties: judges are asked to compare them, pair by pair.
+    JudgingOpened {
+        /// Who is compared with whom, by whom; the place in the list is the number of a comparison.
+        comparisons: Vec<Comparison>,
+        /// The judges' time.
+        window: Window,
+    },
+    /// A judge compared two proposals.
+    Judged {
+        /// The number of the comparison.
+        comparison: u32,
+        /// Who judged.
+        judge: AgentId,
+        /// What it prefers.
+        preference: Preference,
+        /// What it took.
+        usage: Usage,
+    },
+    /// A judge gave no judgement.
+    JudgementFailed {
+        /// The number of the comparison.
+        comparison: u32,
+        /// Who was asked.
+        judge: AgentId,
+        /// Why.
+        failure: Failure,
+    },
+    /// An architect is asked to choose among the near ties that are left.
+    SelectionRequested {
+        /// Who is asked.
+        architect: AgentId,
+        /// Among whose proposals, best first.
+        candidates: Vec<AgentId>,
+        /// The time it has.
+        window: Window,
+    },
+    /// The architect chose.
+    Selected {
+        /// What it chose, and by which evidence.
+        chosen: Chosen,
+        /// What it took.
+        usage: Usage,
+    },
+    /// The architect did not choose; the computed order stands.
+    SelectionFailed {
+        /// Why.
+        failure: Failure,
+    },
     /// A step's time was over while nobody worked; it gets a share of what is left.
     Renewed {
-        /// Whose lane.
+        /// Whose lane; of a judgement the judge, of a choice the architect.
         author: AgentId,
-        /// In which round.
+        /// In which round; of a judgement the number of the comparison.
         round: u32,
         /// What it waits for.
         kind: JobKind,
@@ -239,6 +288,12 @@ impl Event {
             Event::RevisionFailed { .. } => "revision_failed",
             Event::RevisionAccepted { .. } => "revision_accepted",
             Event::RevisionRefused { .. } => "revision_refused",
+            Event::JudgingOpened { .. } => "judging_opened",
+            Event::Judged { .. } => "judged",
+            Event::JudgementFailed { .. } => "judgement_failed",
+            Event::SelectionRequested { .. } => "selection_requested",
+            Event::Selected { .. } => "selected",
+            Event::SelectionFailed { .. } => "selection_failed",
             Event::Renewed { .. } => "renewed",
             Event::Ended { .. } => "ended",
         }

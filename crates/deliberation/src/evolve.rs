@@ -3,7 +3,10 @@
 use std::sync::Arc;
 
 use crate::state::{Deliberation, Ended, JobCounts, Lane, PeerScore, Step, Version};
-use crate::{AgentId, CheckSummary, Event, Failure, FindingCounts, JobKind, Opened, Sketch, Usage};
+use crate::{
+    AgentId, CheckSummary, Choosing, Chosen, Event, Failure, FindingCounts, JobKind, Judging, Opened,
+    Preference, Sketch, Usage, Vote,
+};
 
 /// The deliberation after `event`.
 #[must_use]
@@ -34,6 +37,8 @@ fn begin(opened: &Arc<Opened>) -> Deliberation {
         opened: Arc::clone(opened),
         lanes: opened.submission.members.iter().map(|member| lane(&member.agent)).collect(),
         ring: None,
+        judging: None,
+        choosing: None,
         ended: None,
         usage: Usage::default(),
         jobs: JobCounts::default(),
@@ -74,6 +79,7 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
                 lane.step = Step::Reviewed { round: *round, findings: findings.with_evidence() };
                 lane.scores.push(PeerScore {
                     reviewer: reviewer.clone(),
+                    round: *round,
                     version: *version,
                     score: *score,
                     findings,
@@ -102,7 +108,38 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
         }
         Event::RevisionAccepted { round, author } => state.at(author, |lane| lane.settled(*round, true)),
         Event::RevisionRefused { round, author } => state.at(author, |lane| lane.settled(*round, false)),
-        Event::Renewed { author, window, .. } => state.at(author, |lane| lane.step.renew(*window)),
+        Event::JudgingOpened { comparisons, window } => {
+            let (comparisons, window) = (comparisons.clone(), *window);
+            state.judging = Some(Box::new(Judging { comparisons, votes: Vec::new(), window }));
+        }
+        Event::Judged { comparison, judge, preference, usage } => {
+            state.done(*usage);
+            state.voted(*comparison, judge, Ok(*preference));
+        }
+        Event::JudgementFailed { comparison, judge, failure } => {
+            state.missed(failure);
+            state.voted(*comparison, judge, Err(failure.clone()));
+        }
+        Event::SelectionRequested { architect, candidates, window } => {
+            let (architect, candidates) = (architect.clone(), candidates.clone());
+            let choosing = Choosing { architect, candidates, window: *window, outcome: None };
+            state.choosing = Some(Box::new(choosing));
+        }
+        Event::Selected { chosen, usage } => {
+            state.done(*usage);
+            state.chosen(Ok(chosen.clone()));
+        }
+        Event::SelectionFailed { failure } => {
+            state.missed(failure);
+            state.chosen(Err(failure.clone()));
+        }
+        Event::Renewed { author, kind, window, .. } => match kind {
+            JobKind::Judge => state.judging.iter_mut().for_each(|judging| judging.window = *window),
+            JobKind::Select => state.choosing.iter_mut().for_each(|choosing| choosing.window = *window),
+            JobKind::Propose | JobKind::Check | JobKind::Critique | JobKind::Revise => {
+                state.at(author, |lane| lane.step.renew(*window));
+            }
+        },
         Event::Ended { at, ending } => state.ended = Some(Ended { at: *at, ending: ending.clone() }),
     }
 }
@@ -119,9 +156,25 @@ impl Deliberation {
         self.usage = self.usage.plus(usage);
     }
 
-    fn failed(&mut self, author: &AgentId, kind: JobKind, failure: &Failure, step: Step) {
+    fn missed(&mut self, failure: &Failure) {
         self.jobs.failed += 1;
         self.usage = self.usage.plus(failure.usage);
+    }
+
+    fn voted(&mut self, comparison: u32, judge: &AgentId, outcome: Result<Preference, Failure>) {
+        if let Some(judging) = &mut self.judging {
+            judging.votes.push(Vote { comparison, judge: judge.clone(), outcome });
+        }
+    }
+
+    fn chosen(&mut self, outcome: Result<Chosen, Failure>) {
+        if let Some(choosing) = &mut self.choosing {
+            choosing.outcome = Some(outcome);
+        }
+    }
+
+    fn failed(&mut self, author: &AgentId, kind: JobKind, failure: &Failure, step: Step) {
+        self.missed(failure);
         self.at(author, |lane| {
             lane.failures.push((kind, failure.clone()));
             lane.step = step;

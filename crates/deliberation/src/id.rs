@@ -114,6 +114,10 @@ pub enum JobKind {
     Critique,
     /// An author rewrites its proposal with the feedback it got.
     Revise,
+    /// A judge compares two proposals.
+    Judge,
+    /// An architect chooses among near ties.
+    Select,
 }
 
 impl JobKind {
@@ -125,6 +129,8 @@ impl JobKind {
             JobKind::Check => "check",
             JobKind::Critique => "critique",
             JobKind::Revise => "revise",
+            JobKind::Judge => "judge",
+            JobKind::Select => "select",
         }
     }
 }
@@ -132,18 +138,19 @@ impl JobKind {
 /// The identity of a job, which says what it is for: `{deliberation}/{round}/{kind}/{subject}`.
 ///
 /// The subject is the author whose proposal the job is about. Round 0 is the first proposal and its
-/// check; in round `r` an author's proposal is reviewed, revised, and the revision checked. Asking for
-/// the same work twice gives the same id, so delivering it twice is harmless.
+/// check; in round `r` an author's proposal is reviewed, revised, and the revision checked. Of a judgement the
+/// round is the number of the comparison, and the subject the judge; of a choice they are 0 and the architect.
+/// Asking for the same work twice gives the same id, so delivering it twice is harmless.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId {
     /// The deliberation the job belongs to.
     pub deliberation: DeliberationId,
-    /// The round of review the job belongs to; 0 is the first proposal.
+    /// The round of review the job belongs to; 0 is the first proposal. Of a judgement, the number of its comparison.
     pub round: u32,
     /// What is to be done.
     pub kind: JobKind,
-    /// Whose proposal it is about.
+    /// Whose proposal it is about, or who judges or chooses.
     pub subject: AgentId,
 }
 
@@ -170,6 +177,8 @@ impl FromStr for JobId {
             "check" => JobKind::Check,
             "critique" => JobKind::Critique,
             "revise" => JobKind::Revise,
+            "judge" => JobKind::Judge,
+            "select" => JobKind::Select,
             _ => return Err(IdError::NotAJob),
         };
         Ok(JobId {

@@ -1,7 +1,8 @@
 //! Which jobs an event asks for, which ones are still awaited, and what a job needs.
 
+use crate::decide::{closing_jobs, closing_window};
 use crate::state::{check_job, text_job};
-use crate::{AgentId, Deliberation, DeliberationId, Event, JobId, JobKind, Step, Window};
+use crate::{AgentId, Deliberation, DeliberationId, Digest, Event, JobId, JobKind, Step, Window};
 
 /// The jobs that `event` of `deliberation` asks for.
 #[must_use]
@@ -21,6 +22,13 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
         Event::ReviewRequested { round, author, .. } => vec![job(*round, JobKind::Critique, author)],
         Event::RevisionRequested { round, author, .. } => vec![job(*round, JobKind::Revise, author)],
         Event::Revised { round, author, .. } => vec![job(*round, JobKind::Check, author)],
+        Event::JudgingOpened { comparisons, .. } => {
+            let judges = (0u32..)
+                .zip(comparisons)
+                .flat_map(|(number, comparison)| comparison.judges.iter().map(move |judge| (number, judge)));
+            judges.map(|(number, judge)| job(number, JobKind::Judge, judge)).collect()
+        }
+        Event::SelectionRequested { architect, .. } => vec![job(0, JobKind::Select, architect)],
         Event::Renewed { author, round, kind, .. } => vec![job(*round, *kind, author)],
         Event::AuthorFailed { .. }
         | Event::Checked { .. }
@@ -32,6 +40,10 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
         | Event::RevisionFailed { .. }
         | Event::RevisionAccepted { .. }
         | Event::RevisionRefused { .. }
+        | Event::Judged { .. }
+        | Event::JudgementFailed { .. }
+        | Event::Selected { .. }
+        | Event::SelectionFailed { .. }
         | Event::Ended { .. } => Vec::new(),
     }
 }
@@ -41,8 +53,9 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
 pub struct Assignment {
     /// What is to be done.
     pub work: Work,
-    /// The seat of the agent who does it; of the author, where no agent is needed.
-    pub seat: usize,
+    /// The seat of the agent who does it; of the author, where no agent is needed. `None` for the architect, who has
+    /// no seat in the council.
+    pub seat: Option<usize>,
     /// The time there is for it.
     pub window: Window,
 }
@@ -74,17 +87,42 @@ pub enum Work {
         /// is no answer.
         review: JobId,
     },
+    /// Say which of two texts is better.
+    Judge {
+        /// The one that is shown first, and the other.
+        pair: [Contestant; 2],
+    },
+    /// Choose one of several texts.
+    Select {
+        /// In the order in which they are shown.
+        candidates: Vec<Contestant>,
+    },
+}
+
+/// A proposal that is compared with others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Contestant {
+    /// Whose it is, which who compares is not told.
+    pub author: AgentId,
+    /// The job that wrote the version in force.
+    pub text: JobId,
+    /// The job that checked it.
+    pub checks: JobId,
+    /// The job that reviewed it last, if one did.
+    pub review: Option<JobId>,
 }
 
 impl Deliberation {
     /// The jobs whose answers are awaited, with the time each has.
     pub fn outstanding(&self) -> impl Iterator<Item = (JobId, Window)> {
         let open = self.lanes.iter().filter(|_| self.ended.is_none());
-        open.filter_map(|lane| {
+        let lanes = open.filter_map(|lane| {
             let (round, kind, window) = lane.step.job()?;
             let (deliberation, subject) = (self.id().clone(), lane.author.clone());
             Some((JobId { deliberation, round, kind, subject }, window))
-        })
+        });
+        let closing = closing_window(self).filter(|_| self.ended.is_none());
+        lanes.chain(closing.into_iter().flat_map(|window| closing_jobs(self).map(move |job| (job, window))))
     }
 
     /// What `job` needs; `None` when its answer is not awaited, or not any more.
@@ -92,6 +130,10 @@ impl Deliberation {
     pub fn assignment(&self, job: &JobId) -> Option<Assignment> {
         if self.ended.is_some() || job.deliberation != *self.id() {
             return None;
+        }
+        match job.kind {
+            JobKind::Judge | JobKind::Select => return self.closing_assignment(job),
+            JobKind::Propose | JobKind::Check | JobKind::Critique | JobKind::Revise => {}
         }
         let author = self.seat(&job.subject)?;
         let step = self.lanes[author].step;
@@ -113,6 +155,37 @@ impl Deliberation {
             }
             Step::Checked { .. } | Step::Reviewed { .. } | Step::RoundOver { .. } | Step::Out => return None,
         };
-        Some(Assignment { work, seat, window })
+        Some(Assignment { work, seat: Some(seat), window })
+    }
+
+    /// What a judge or the architect needs.
+    fn closing_assignment(&self, job: &JobId) -> Option<Assignment> {
+        let window = closing_window(self)?;
+        if !closing_jobs(self).any(|known| known == *job) {
+            return None;
+        }
+        if job.kind == JobKind::Judge {
+            let comparison = self.judging.as_ref()?.comparison(job.round)?;
+            let pair = [self.contestant(&comparison.first)?, self.contestant(&comparison.second)?];
+            return Some(Assignment { work: Work::Judge { pair }, seat: self.seat(&job.subject), window });
+        }
+        let mut candidates: Vec<Contestant> =
+            self.choosing.as_ref()?.candidates.iter().filter_map(|author| self.contestant(author)).collect();
+        // Whoever chooses must not learn the computed order from the order in which it reads.
+        candidates.sort_by_cached_key(|contestant| Digest::of(contestant.text.to_string().as_bytes()));
+        Some(Assignment { work: Work::Select { candidates }, seat: None, window })
+    }
+
+    fn contestant(&self, author: &AgentId) -> Option<Contestant> {
+        let lane = self.lanes.iter().find(|lane| lane.author == *author)?;
+        let version = lane.current()?.round;
+        let review = lane.scores.last().map(|score| JobId {
+            deliberation: self.id().clone(),
+            round: score.round,
+            kind: JobKind::Critique,
+            subject: author.clone(),
+        });
+        let (text, checks) = (text_job(self.id(), author, version), check_job(self.id(), author, version));
+        Some(Contestant { author: author.clone(), text, checks, review })
     }
 }

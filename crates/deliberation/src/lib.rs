@@ -14,6 +14,7 @@ mod profile;
 pub mod prompts;
 mod record;
 mod schedule;
+mod selection;
 mod sketch;
 mod state;
 mod task;
@@ -21,7 +22,8 @@ mod time;
 mod verdict;
 
 pub use answer::{
-    Answer, Failure, FailureKind, Finding, FindingCounts, Generation, Outcome, Review, Severity, Usage,
+    Answer, Choice, Failure, FailureKind, Finding, FindingCounts, Generation, Judgement, Outcome, Review,
+    Severity, Usage,
 };
 pub use check::{
     CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Run, Standing, TESTS_MAX, Tally,
@@ -36,13 +38,17 @@ pub use decide::{Decision, decide};
 pub use event::{Ending, Event, Opened, Window};
 pub use evolve::{evolve, replay};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
-pub use jobs::{Assignment, Work, jobs_after};
+pub use jobs::{Assignment, Contestant, Work, jobs_after};
 pub use parameters::{
     BadParameter, PARAMETERS_BYTES_MAX, PARAMETERS_MAX, Parameters, STOP_BYTES_MAX, STOPS_MAX,
     check_parameters,
 };
 pub use profile::{BASE_URL_BOUND, Profile, is_base_url};
 pub use record::{Digest, Record, RecordError, SCHEMA};
+pub use selection::{
+    CITES_MAX, Choosing, Chosen, Comparison, JUDGES_MAX, Judging, Preference, Selection, TOP_K_MAX, Vote,
+    check_judges, check_top_k,
+};
 pub use sketch::{BadSketch, NEARLY_THE_SAME, SKETCH_LENGTH, Sketch};
 pub use state::{
     Deliberation, Ended, JobCounts, Lane, PeerScore, Phase, Status, Step, Version, check_job, text_job,
@@ -53,7 +59,7 @@ pub use task::{
     TIMEOUT_MS_MIN, Task, check_agents, check_rounds, check_timeout,
 };
 pub use time::Timestamp;
-pub use verdict::{Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Verdict};
+pub use verdict::{Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Strength, Tiebreak, Verdict, Votes};
 
 /// Why a command was refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

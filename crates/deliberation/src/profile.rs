@@ -38,6 +38,13 @@ impl Profile {
             parameters: Arc::default(),
         }
     }
+
+    /// What its model's name begins with, as far as it tells its family: `qwen` of `Qwen/Qwen3-0.6B`.
+    #[must_use]
+    pub fn family(&self) -> String {
+        let name = self.model.rsplit('/').next().unwrap_or_default();
+        name.chars().take_while(|c| c.is_alphabetic()).collect::<String>().to_lowercase()
+    }
 }
 
 /// What the base URL of a server must be.

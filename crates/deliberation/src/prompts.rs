@@ -1,9 +1,13 @@
 //! What agents are told. What a council shares stands first and what differs stands last, so that an
 //! inference server's prefix cache serves it.
 
+mod compare;
+
 use std::fmt::Write as _;
 
-use crate::{CheckKind, CheckOutcome, CheckReport, Finding, Opened, Review, Role, Severity};
+pub use compare::{Exhibit, citable, judge, label, select};
+
+use crate::{CheckKind, CheckOutcome, CheckReport, Finding, Opened, Review, Severity};
 
 /// A prompt: how to behave, and what is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +17,9 @@ pub struct Prompt {
     /// What is asked of it.
     pub user: String,
 }
+
+/// How many failed tests are named.
+const TESTS_SHOWN: usize = 20;
 
 /// By how much an agent in diversity mode samples hotter.
 pub const DIVERSITY_HEAT: f64 = 1.3;
@@ -104,8 +111,13 @@ const CONTENTS: &str = "\n# What an answer must contain\n\nIn Markdown: an analy
     that remain.\n";
 
 fn system(opened: &Opened) -> String {
+    system_of(opened, opened.submission.role.as_str())
+}
+
+/// How an agent of `role` is to behave, in the council of another as well.
+fn system_of(opened: &Opened, role: &str) -> String {
     let submission = &opened.submission;
-    let mut system = expertise(&submission.role);
+    let mut system = expertise(role);
     if !submission.task.rubric.is_empty() {
         let _ = write!(system, "\n\nAnswers are judged by this rubric:\n{}", submission.task.rubric);
     }
@@ -118,8 +130,8 @@ fn system(opened: &Opened) -> String {
     system
 }
 
-fn expertise(role: &Role) -> String {
-    let of = match role.as_str() {
+fn expertise(role: &str) -> String {
+    let of = match role {
         "DEV" => "an expert software developer. You write clean, maintainable and tested code",
         "QA" => {
             "an expert in quality assurance. You think in testing strategies, edge cases and the bugs others miss"
@@ -152,13 +164,12 @@ fn task(opened: &Opened) -> String {
 
 fn proposal(user: &mut String, title: &str, text: &str, checks: &CheckReport) {
     let _ = write!(user, "\n# {title}\n\n<proposal>\n{text}\n</proposal>\n\n# Check results\n\n");
+    results(user, checks);
+}
+
+fn results(user: &mut String, checks: &CheckReport) {
     for kind in CheckKind::ALL {
-        let name = match kind {
-            CheckKind::Policy => "policy",
-            CheckKind::Lint => "lint",
-            CheckKind::DryRun => "dry run",
-            CheckKind::Tests => "tests",
-        };
+        let name = kind.as_str();
         let Some(result) = checks.checks.get(&kind) else {
             let _ = writeln!(user, "- {name}: not run");
             continue;
@@ -177,6 +188,11 @@ fn proposal(user: &mut String, title: &str, text: &str, checks: &CheckReport) {
                 "  - {id}/{n}, line {line}, column {column}: {}: `{}`",
                 fault.message, fault.excerpt
             );
+        }
+        let failed = result.tests.iter().filter(|test| !test.passed).map(|test| test.name.as_str());
+        let failed: Vec<&str> = failed.take(TESTS_SHOWN).collect();
+        if !failed.is_empty() {
+            let _ = writeln!(user, "  - failed: {}", failed.join(", "));
         }
         if let Some(run) = result.run.as_ref().filter(|run| !run.output.is_empty()) {
             let _ = writeln!(user, "  - what it wrote:\n\n```text\n{}\n```", run.output.trim_end());

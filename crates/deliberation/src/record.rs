@@ -13,8 +13,9 @@ use crate::{Event, Timestamp};
 /// 1. had neither priorities, traces, endpoints nor parameters; without them a task is of normal priority
 ///    and belongs to no trace, and an agent has no server of its own;
 /// 2. had neither severities of faults, given tests, sketches nor weighed findings; all faults are of high
-///    severity without them, and findings of medium.
-pub const SCHEMA: u32 = 3;
+///    severity without them, and findings of medium;
+/// 3. had neither judges nor architects: near ties are left to the rule without them.
+pub const SCHEMA: u32 = 4;
 
 /// One decision: all its events or none. Events are those of deliberations, unless it says otherwise.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,7 +31,7 @@ pub struct Record<E = Event> {
 }
 
 /// SHA-256 of a record's bytes.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Digest([u8; 32]);
 

@@ -4,19 +4,30 @@
 //! weight, so that one silent agent delays a deliberation but cannot use up its time, and what one step
 //! leaves over is the next one's.
 
-use crate::{Deliberation, JobKind, Timestamp, Window};
+use crate::{Deliberation, JobKind, Submission, Timestamp, Window};
 
 const PROPOSE: u64 = 3;
 const CHECK: u64 = 1;
 const REVIEW: u64 = 2;
 const REVISE: u64 = 3;
 const ROUND: u64 = REVIEW + REVISE + CHECK;
+const JUDGE: u64 = 2;
+const SELECT: u64 = 2;
 
 /// Per mille of a deliberation's time that its steps share; the rest is there to write the verdict.
 const SHARED_PER_MILLE: u64 = 970;
 
-pub(crate) fn proposal(at: Timestamp, deadline_at: Timestamp, rounds: u32) -> Window {
-    window(at, at, deadline_at, PROPOSE, PROPOSE + CHECK + ROUND * u64::from(rounds))
+pub(crate) fn proposal(at: Timestamp, deadline_at: Timestamp, submission: &Submission) -> Window {
+    let rounds = ROUND * u64::from(submission.rounds);
+    window(at, at, deadline_at, PROPOSE, PROPOSE + CHECK + rounds + closing(submission))
+}
+
+pub(crate) fn judging(state: &Deliberation, at: Timestamp) -> Window {
+    step(state, at, JUDGE, 0)
+}
+
+pub(crate) fn choosing(state: &Deliberation, at: Timestamp) -> Window {
+    window(state.opened.at, at, state.opened.deadline_at, 1, 1)
 }
 
 pub(crate) fn check(state: &Deliberation, round: u32, at: Timestamp) -> Window {
@@ -38,6 +49,8 @@ pub(crate) fn again(state: &Deliberation, round: u32, kind: JobKind, at: Timesta
             let rounds = u64::from(state.submission().rounds);
             step(state, at, PROPOSE, PROPOSE + CHECK + ROUND * rounds)
         }
+        JobKind::Judge => judging(state, at),
+        JobKind::Select => choosing(state, at),
         JobKind::Check => check(state, round, at),
         JobKind::Critique => review(state, round, at),
         JobKind::Revise => revision(state, round, at),
@@ -48,7 +61,15 @@ fn rounds_after(state: &Deliberation, round: u32) -> u64 {
     u64::from(state.submission().rounds.saturating_sub(round))
 }
 
+/// What telling near ties apart weighs.
+fn closing(submission: &Submission) -> u64 {
+    let judge = if submission.selection.judges > 0 { JUDGE } else { 0 };
+    judge + if submission.selection.architect.is_some() { SELECT } else { 0 }
+}
+
+/// The time of a step of `weight`, when a lane has `weights_left` before it, that step's own among them.
 fn step(state: &Deliberation, at: Timestamp, weight: u64, weights_left: u64) -> Window {
+    let weights_left = weights_left + closing(state.submission());
     window(state.opened.at, at, state.opened.deadline_at, weight, weights_left)
 }
 

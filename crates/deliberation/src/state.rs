@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use crate::{
-    AgentId, CheckSummary, DeliberationId, Ending, Failure, FindingCounts, JobId, JobKind, Opened, Sketch,
-    Submission, Timestamp, Usage, Window,
+    AgentId, CheckSummary, Choosing, DeliberationId, Ending, Failure, FindingCounts, JobId, JobKind, Judging,
+    Member, Opened, Sketch, Submission, Timestamp, Usage, Window,
 };
 
 /// A deliberation as its history leaves it.
@@ -17,6 +17,10 @@ pub struct Deliberation {
     pub lanes: Vec<Lane>,
     /// The seats of those who review each other, once it is known.
     pub ring: Option<Vec<usize>>,
+    /// How near ties are judged, once they are.
+    pub judging: Option<Box<Judging>>,
+    /// How the architect chooses, once it is asked.
+    pub choosing: Option<Box<Choosing>>,
     /// How it ended, once it has.
     pub ended: Option<Ended>,
     /// Tokens of all answers so far.
@@ -129,6 +133,8 @@ pub struct Version {
 pub struct PeerScore {
     /// Who judged.
     pub reviewer: AgentId,
+    /// In which round.
+    pub round: u32,
     /// The version that was judged.
     pub version: u32,
     /// From 0 to 1.
@@ -233,13 +239,22 @@ impl Deliberation {
         Some(ring[(place + ring.len() - 1) % ring.len()])
     }
 
+    /// The agent who does a job that is assigned.
+    #[must_use]
+    pub fn member(&self, assignment: &crate::Assignment) -> Option<&Member> {
+        match assignment.seat {
+            Some(seat) => self.submission().members.get(seat),
+            None => self.submission().selection.architect.as_ref(),
+        }
+    }
+
     /// When something is to be given up next, if nothing happens before; `None` once it has ended.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Timestamp> {
         if self.ended.is_some() {
             return None;
         }
-        let windows = self.lanes.iter().filter_map(|lane| Some(lane.step.job()?.2.until));
+        let windows = self.outstanding().map(|(_, window)| window.until);
         Some(windows.fold(self.opened.deadline_at, Timestamp::min))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, DeliberationId, Profile, Rejection, Role};
+use crate::{AgentId, DeliberationId, Profile, Rejection, Role, Selection};
 
 /// The longest description of a task, in bytes.
 pub const DESCRIPTION_BYTES_MAX: usize = 256 * 1024;
@@ -92,6 +92,9 @@ pub struct Submission {
     /// Who goes first where not all can be served at once.
     #[serde(default, skip_serializing_if = "Priority::is_normal")]
     pub priority: Priority,
+    /// How near ties are told apart.
+    #[serde(default, skip_serializing_if = "Selection::is_none")]
+    pub selection: Selection,
     /// Identifies the request as it was sent, so that a repeated submission is told from another one
     /// under the same id.
     pub fingerprint: String,
@@ -112,6 +115,7 @@ impl Submission {
         check_agents("num_agents", self.members.len())?;
         count("quorum", self.quorum as usize, 1, self.members.len())?;
         check_timeout("constraints.timeout_seconds", self.timeout_ms)?;
+        self.selection.validate()?;
         for (seat, member) in self.members.iter().enumerate() {
             if self.members[..seat].iter().any(|other| other.agent == member.agent) {
                 return Err(malformed("agents", format!("{} has two seats", member.agent)));

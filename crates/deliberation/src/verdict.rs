@@ -1,6 +1,6 @@
 //! Which proposal wins, and why: a pure function of where a deliberation stands.
 //!
-//! Rule 2. Proposals are ordered by, each deciding only where all before it are equal:
+//! Rule 3. Proposals are ordered by, each deciding only where all before it are equal:
 //! 1. the standing of the version in force: a passed check before an unchecked text before a hard check that
 //!    failed badly (syntax, a policy of high severity, a given test);
 //! 2. behaviour: the share of the given tests that passed; none, where others have some, is 0;
@@ -11,24 +11,29 @@
 //!    at the mean of the others' scores, neither rewarded nor punished for a peer's silence;
 //! 6. the seat: the earlier one first.
 //!
-//! More against the same versions, in the same reviews, never raises a rank. If a hard check of every proposal failed badly, there is no
-//! winner, and the first one is the best effort.
+//! More against the same versions, in the same reviews, never raises a rank in this order. If a hard check of every
+//! proposal failed badly, there is no winner, and the first one is the best effort.
+//!
+//! Near ties with the first (see [`crate::Selection`]) come before all others, in the order of their strengths where
+//! judges compared them, then in the order above. The one that an architect chose comes first.
 //!
 //! The score shown is `(standing + 0.5 tests + 0.35 / (1 + weight / 16) + 0.1 / (1 + failed) + 0.05 peers) / 3`
 //! with 0, 1 or 2 for the standing, and 1 for the tests where nobody has any, but never above that of the proposal before it, so that it lies in [0, 1]
 //! and orders as the rule does. Where nothing was checked and nobody reviewed, it is 0 and the basis is `none`.
 
 mod rule;
+mod tiebreak;
 mod words;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, CheckKind, Deliberation, Standing};
+use crate::{AgentId, CheckKind, Chosen, Deliberation, Failure, Standing};
 
-pub(crate) use rule::of;
+pub(crate) use rule::{Entrant, of};
+pub(crate) use tiebreak::{candidates, left};
 
 /// The version of the rule by which this code ranks; kept with each verdict.
-pub const RULE: u32 = 2;
+pub const RULE: u32 = 3;
 
 /// How a verdict without a winner is named on the wire.
 pub const NO_ACCEPTABLE_PROPOSAL: &str = "NO_ACCEPTABLE_PROPOSAL";
@@ -40,8 +45,64 @@ pub struct Verdict {
     pub rule: u32,
     /// Every proposal, best first.
     pub ranking: Vec<Ranked>,
+    /// How near ties were told apart; `None` where there were none, or nobody was to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tiebreak: Option<Box<Tiebreak>>,
     /// Why the first one won, or why none did, in a sentence.
     pub why: String,
+}
+
+/// How near ties were told apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tiebreak {
+    /// The near ties in the computed order, best first: by their strengths where they were compared, else by the
+    /// evidence. What an architect chose does not change it.
+    pub computed: Vec<AgentId>,
+    /// What the comparisons say of each, in the same order; empty where nobody compared.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strengths: Vec<Strength>,
+    /// How the judges voted; `None` where none was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub votes: Option<Votes>,
+    /// Who was asked to choose; `None` where nobody was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architect: Option<AgentId>,
+    /// What the architect chose.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choice: Option<Chosen>,
+    /// Why the architect chose nothing, so that the computed order stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<Failure>,
+}
+
+/// What comparisons say of a proposal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Strength {
+    /// Whose proposal.
+    pub author: AgentId,
+    /// How likely it is preferred to another near tie, on average; from 0 to 1, by Bradley and Terry's model.
+    pub strength: f64,
+    /// The standard error of that.
+    pub error: f64,
+    /// Judges that preferred it to another, in both orders.
+    pub wins: u32,
+    /// Judges that preferred another to it, in both orders.
+    pub losses: u32,
+    /// Judges that preferred neither, or went by the place.
+    pub ties: u32,
+}
+
+/// How a panel voted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Votes {
+    /// Judgements asked for: one a judge, pair and order.
+    pub asked: u32,
+    /// Judgements that did not come.
+    pub failed: u32,
+    /// Pairs that a judge saw in both orders.
+    pub seen: u32,
+    /// Of these, those where it did not prefer the same proposal in both; they count as ties.
+    pub inconsistent: u32,
 }
 
 impl Verdict {

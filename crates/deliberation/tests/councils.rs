@@ -222,5 +222,5 @@ fn every_event_of_a_council_is_stored_in_this_form() {
     let stored = record.encode();
     assert_eq!(Record::<CouncilEvent>::decode(&stored).unwrap(), record);
     let stored: serde_json::Value = serde_json::from_slice(&stored).unwrap();
-    insta::assert_json_snapshot!("council_record_v3", stored);
+    insta::assert_json_snapshot!("council_record_v4", stored);
 }

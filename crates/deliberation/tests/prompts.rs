@@ -109,18 +109,13 @@ fn a_reviewer_sees_the_proposal_its_check_results_and_what_was_not_run() {
             "- lint: FAIL. 1 fault in 1 block\n  - lint/1, line 7, column 3: missing `)`: `print(1`"
         )
     );
-    assert!(user.contains("- policy: not run") && user.contains("- dry run: not run"));
+    assert!(user.contains("- policy: not run") && user.contains("- dryrun: not run"));
     assert!(user.contains("\"score\"") && user.contains("\"findings\""));
 }
 
 #[test]
 fn an_author_sees_the_findings_with_their_evidence() {
-    let finding = Finding {
-        severity: Severity::High,
-        location: "pop()".into(),
-        claim: "races".into(),
-        evidence: "two readers".into(),
-    };
+    let finding = Finding::new(Severity::High, "pop()", "races", "two readers");
     let review = Review { score: 0.4, findings: vec![finding], summary: "Close.".into() };
     let user = prompts::revise(&opened("DEV"), "MINE", &failed_report(), Some(&review)).user;
     assert!(user.contains("Close.\n\n- [high] pop(): races (evidence: two readers)"), "{user}");

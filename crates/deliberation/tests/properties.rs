@@ -6,9 +6,9 @@ mod common;
 
 use common::{AT, Council};
 use fleet_deliberation::{
-    CheckKind, CheckOutcome, CheckSummary, Command, Decision, Deliberation, Ending, Event, Failure,
-    FailureKind, FindingCounts, JobId, JobKind, Phase, Record, Report, Sketch, Standing, Status, Tally,
-    Usage, decide, evolve, jobs_after, replay,
+    AgentId, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, Decision, Deliberation, Ending, Event,
+    Failure, FailureKind, FindingCounts, JobId, JobKind, Phase, Preference, Record, Report, Sketch, Standing,
+    Status, Tally, Usage, decide, evolve, jobs_after, replay,
 };
 use proptest::prelude::*;
 
@@ -49,6 +49,22 @@ fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
         _ if how.fails => Report::Failed(failure()),
         JobKind::Propose | JobKind::Revise => common::text(),
         JobKind::Check => common::report(how.outcome, how.faults),
+        JobKind::Judge => {
+            let preference = match how.faults {
+                0 => Preference::First,
+                1 => Preference::Second,
+                _ => Preference::Neither,
+            };
+            Report::Judgement { preference, usage: Usage::default() }
+        }
+        JobKind::Select => {
+            let names = ["a", "b", "c", "d", "e"];
+            let author = AgentId::new(names[how.faults as usize]).unwrap();
+            Report::Choice {
+                chosen: Chosen { author, cites: vec!["a/lint".into()] },
+                usage: Usage::default(),
+            }
+        }
         JobKind::Critique => {
             let findings = FindingCounts { medium: how.faults, ..FindingCounts::default() };
             Report::Review { score: how.score, findings, usage: Usage::default() }
@@ -61,6 +77,7 @@ fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
 fn lived(agents: usize, rounds: u32, happenings: &[Happening]) -> (Vec<Command>, Vec<Event>, Deliberation) {
     let names = ["a", "b", "c", "d", "e"];
     let council = Council { agents: names[..agents].into(), rounds, ..Council::of([]) };
+    let council = council.selecting(if agents > 3 { 3 } else { 1 }, 3, rounds > 0);
     let mut commands = vec![council.submit()];
     let mut events = decide(None, council.submit()).unwrap();
     let mut state = replay(&events).unwrap();

@@ -8,7 +8,8 @@ use common::{AT, Council};
 use fleet_deliberation::{
     CheckKind,
     CheckOutcome::{Fail, Pass, Skipped},
-    CheckSummary, Command, Digest, Event, FindingCounts, JobKind, Record, RecordError, Sketch, Tally, replay,
+    CheckSummary, Command, Digest, Event, FindingCounts, JobKind, Preference, Record, RecordError, Sketch,
+    Tally, replay,
 };
 
 /// A summary in which everything occurs that a tally may hold.
@@ -59,22 +60,39 @@ fn every_kind() -> Vec<Event> {
     events
 }
 
+/// A history in which every kind of event occurs that tells near ties apart.
+fn near_ties() -> Vec<Event> {
+    let council = Council::of(["a", "b", "c"]).selecting(1, 2, true);
+    let mut commands: Vec<Command> = ["a", "b", "c"].map(|agent| council.text(agent, 0)).into();
+    commands.extend(["a", "b", "c"].map(|agent| council.checked(agent, 0, Pass, 0)));
+    commands.push(council.judged("c", 0, Preference::Second));
+    let chosen = council.chosen("b", &["b/lint", "a/lint/1"]);
+    let asked = [commands, vec![council.failed("c", 1, JobKind::Judge)]].concat();
+    let failed = [asked.clone(), vec![council.failed("s", 0, JobKind::Select)]].concat();
+    let mut events = common::history(&council, [asked, vec![chosen]].concat());
+    events.extend(common::history(&council, failed));
+    events
+}
+
 #[test]
 fn every_event_is_stored_in_this_form() {
-    let events = every_kind();
+    let events = [every_kind(), near_ties()].concat();
     let mut kinds: Vec<&str> = events.iter().map(Event::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds.len(), 17, "a kind of event is missing here: {kinds:?}");
+    assert_eq!(kinds.len(), 23, "a kind of event is missing here: {kinds:?}");
     let record = Record::new(AT, Digest::of(b"the record before"), events);
     let stored: serde_json::Value = serde_json::from_slice(&record.encode()).unwrap();
-    insta::assert_json_snapshot!("record_v3", stored);
+    insta::assert_json_snapshot!("record_v4", stored);
 }
 
 #[test]
 fn records_of_earlier_forms_are_read_whole() {
-    let golden: [(u32, &[u8]); 2] =
-        [(1, include_bytes!("golden/record_v1.json")), (2, include_bytes!("golden/record_v2.json"))];
+    let golden: [(u32, &[u8]); 3] = [
+        (1, include_bytes!("golden/record_v1.json")),
+        (2, include_bytes!("golden/record_v2.json")),
+        (3, include_bytes!("golden/record_v3.json")),
+    ];
     for (form, bytes) in golden {
         let record = <Record>::decode(bytes).unwrap();
         assert_eq!(record.schema, form);
@@ -99,7 +117,7 @@ fn findings_that_were_not_weighed_yet_count_as_medium_ones() {
 
 #[test]
 fn a_record_of_a_later_form_says_so() {
-    let later = br#"{"schema":4,"at":0,"previous":"","events":[{"type":"unheard_of"}]}"#;
-    assert!(matches!(<Record>::decode(later), Err(RecordError::Newer { found: 4 })));
+    let later = br#"{"schema":5,"at":0,"previous":"","events":[{"type":"unheard_of"}]}"#;
+    assert!(matches!(<Record>::decode(later), Err(RecordError::Newer { found: 5 })));
     assert!(matches!(<Record>::decode(b"{}"), Err(RecordError::Unreadable(_))));
 }

@@ -135,6 +135,16 @@ pub struct Deliberate {
     /// Rounds of review and revision, 0 to 10 [default: 1]
     #[arg(long, value_name = "N")]
     pub rounds: Option<u32>,
+    /// Judges that compare each pair of near ties, blind and in both orders; an odd number up to 9, or 0 for none
+    /// [default: 3]
+    #[arg(long, value_name = "N")]
+    pub judges: Option<u32>,
+    /// Near ties that are told apart at most, 2 to 8 [default: 2]
+    #[arg(long, value_name = "N")]
+    pub top_k: Option<u32>,
+    /// Leave the near ties that judges leave to the rule, rather than to an ARCHITECT agent
+    #[arg(long)]
+    pub no_architect: bool,
     /// How proposals are to be judged
     #[arg(long, value_name = "TEXT")]
     pub rubric: Option<String>,

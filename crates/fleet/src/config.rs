@@ -37,6 +37,8 @@ pub struct Config {
     pub server: Server,
     /// What holds for a task that does not say otherwise.
     pub deliberation: Deliberation,
+    /// How near ties are told apart.
+    pub selection: Selection,
     /// The councils by role; none has no agents.
     pub councils: BTreeMap<Role, Council>,
     /// The model agents speak through where nothing else is said: the profile named default.
@@ -86,6 +88,16 @@ pub struct Deliberation {
     pub rounds: u32,
     pub timeout_s: u64,
     pub quorum: u32,
+}
+
+/// How near ties are told apart where a task does not say otherwise.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Selection {
+    pub judges: u32,
+    pub top_k: u32,
+    pub architect: bool,
 }
 
 /// The council of one role.

@@ -297,6 +297,9 @@ fn coordinator_settings(config: &Config) -> Settings {
     Settings {
         rounds: config.deliberation.rounds,
         quorum: config.deliberation.quorum,
+        judges: config.selection.judges,
+        top_k: config.selection.top_k,
+        architect: config.selection.architect,
         timeout_ms: config.deliberation.timeout_s * 1000,
         in_flight_max: config.server.in_flight_max,
         served_ms: config.state.results_served_s * 1000,

@@ -1,5 +1,6 @@
 //! A model that is none: seeded, without a server, for demonstrations, load tests and simulation.
 
+mod comparison;
 mod draft;
 mod errors;
 mod task;
@@ -156,8 +157,20 @@ impl SimulatedModel {
         let trial = self.keys.as_ref().and_then(|keys| keys.trial(&request.job.deliberation));
         let text = match (request.job.kind, trial) {
             (JobKind::Critique, _) if malformed => return Ok((text::malformed_review(dice), false)),
+            (JobKind::Judge | JobKind::Select, _) if malformed => {
+                return Ok(("I cannot decide.".into(), false));
+            }
             (_, Some(trial)) => errors::answer(&trial, self.settings.seed, request),
             (JobKind::Critique, None) => return Ok((text::review(marked(), dice), false)),
+            (JobKind::Judge | JobKind::Select, None) => {
+                let user = user().next().map_or("", |message| message.text.as_str());
+                let say = if request.job.kind == JobKind::Judge {
+                    comparison::judgement
+                } else {
+                    comparison::choice
+                };
+                return Ok((say(user, dice), false));
+            }
             (JobKind::Propose | JobKind::Check, None) => {
                 text::proposal(&Task::of(request), Draft::first(dice, request.temperature), dice)
             }

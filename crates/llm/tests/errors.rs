@@ -121,6 +121,17 @@ fn judges_prefer_the_right_one_with_q_in_either_order_and_else_anyone() {
 }
 
 #[test]
+fn architects_choose_a_right_one_with_q_where_there_are_both_and_each_place_alike() {
+    let (right, wrong) = (Attempt::Right, Attempt::Wrong(0));
+    let of = |shown: &[Attempt], place| share(|nth| trial(nth, 0.6, 0.3, 0.8).chooses(1, shown) == place);
+    near(of(&[wrong, right, right], 0), 0.2);
+    near(of(&[wrong, right, right], 1), 0.4);
+    near(of(&[right, right], 0), 0.5);
+    near(of(&[wrong, wrong], 1), 0.5);
+    assert_eq!(trial(1, 0.6, 0.3, 0.8).chooses(1, &[]), 0);
+}
+
+#[test]
 fn another_seed_and_another_name_draw_anew_and_the_same_ones_the_same() {
     let attempts =
         |seed| (0..50).map(|nth| trial(nth, 0.5, 0.3, 0.5).attempt(seed, "1", 0)).collect::<Vec<_>>();
@@ -214,6 +225,28 @@ fn a_revision_goes_by_the_proposal_and_the_review_it_is_shown() {
     assert!(revise(HOPELESS, &wrong, finding).contains("wrong = "));
     assert!(revise(HOPELESS, &right, finding).contains("wrong = "));
     assert!(revise(HOPELESS, &right, "- [low] Challenges: could say more").contains("right = 1"));
+}
+
+#[test]
+fn judges_and_architects_go_by_the_code_they_are_shown() {
+    let propose = |rates| answer(rates, &request("trial-1", JobKind::Propose, "agent-dev-001", "x"));
+    let (right, wrong) = (propose(PERFECT), propose(HOPELESS));
+    let ask = |rates, kind, texts: [&str; 2]| {
+        let ids = "Cite at least one and at most 16 of these ids: A/lint, A/policy, B/lint. Answer so";
+        let prompt = format!("{}{}{ids}", shows(texts[0]), shows(texts[1]));
+        let text = answer(rates, &request("trial-1", kind, "agent-architect-001", &prompt));
+        serde_json::from_str::<Value>(&text).expect("it is JSON")
+    };
+    assert_eq!(ask(PERFECT, JobKind::Judge, [&right, &wrong])["better"], "A");
+    assert_eq!(ask(PERFECT, JobKind::Judge, [&wrong, &right])["better"], "B");
+    assert_eq!(ask(HOPELESS, JobKind::Judge, [&right, &wrong])["better"], "B");
+    assert_eq!(ask(PERFECT, JobKind::Judge, [&right, "no code"])["better"], "neither");
+    let choice = ask(PERFECT, JobKind::Select, [&wrong, &right]);
+    assert_eq!((&choice["choice"], &choice["cites"]), (&Value::from("B"), &serde_json::json!(["B/lint"])));
+    assert_eq!(
+        ask(PERFECT, JobKind::Select, [&right, &wrong])["cites"],
+        serde_json::json!(["A/lint", "A/policy"])
+    );
 }
 
 #[test]

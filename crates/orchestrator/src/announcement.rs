@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use fleet_deliberation::{
     AgentId, CheckKind, CheckOutcome, CheckReport, Deliberation, Ending, JobKind, Lane,
-    NO_ACCEPTABLE_PROPOSAL,
+    NO_ACCEPTABLE_PROPOSAL, Tiebreak,
 };
 use serde::{Deserialize, Serialize};
 
@@ -59,6 +59,9 @@ pub struct Completed {
     pub winner_id: String,
     /// Why it won, or why nobody did.
     pub why: String,
+    /// How near ties were told apart; not there where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub near_ties: Option<NearTies>,
     /// Agents that gave no proposal.
     pub failed_agents: Vec<FailedAgent>,
     /// Reviews, revisions and checks that did not come.
@@ -76,6 +79,17 @@ pub struct Completed {
     pub completed_at: String,
     /// Tokens of all answers.
     pub usage: fleet_deliberation::Usage,
+}
+
+/// How near ties were told apart.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct NearTies {
+    /// Whose proposals they are, in the computed order, and how judges placed them.
+    #[serde(flatten)]
+    pub tiebreak: Tiebreak,
+    /// Why the architect chose what it chose, in its words; empty where none did, or it did not say.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub reason: String,
 }
 
 /// The event `deliberation.failed`.
@@ -109,9 +123,9 @@ pub struct FailedAgent {
 /// A review, a revision or a check that did not come.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FailedJob {
-    /// Whose proposal it was about.
+    /// Whose proposal it was about; of a judgement the judge, of a choice the architect.
     pub author_id: String,
-    /// `critique`, `revise` or `check`.
+    /// `critique`, `revise`, `check`, `judge` or `select`.
     pub kind: Cow<'static, str>,
     /// What happened.
     pub error: String,
@@ -188,7 +202,11 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 outcome: if verdict.winner().is_none() { NO_ACCEPTABLE_PROPOSAL } else { "" }.into(),
                 winner_id: view.winner().map(AgentId::to_string).unwrap_or_default(),
                 why: verdict.why.clone(),
-                failed_jobs: state.lanes.iter().flat_map(failed_jobs).collect(),
+                near_ties: verdict.tiebreak.as_deref().map(|tiebreak| NearTies {
+                    tiebreak: tiebreak.clone(),
+                    reason: view.choice.as_ref().map(|choice| choice.reason.clone()).unwrap_or_default(),
+                }),
+                failed_jobs: state.lanes.iter().flat_map(failed_jobs).chain(failed_closing(state)).collect(),
                 total_agents: state.lanes.len(),
                 successful_responses: state.answered() as usize,
                 failed_responses: state.lanes.len() - state.answered() as usize,
@@ -256,6 +274,21 @@ pub fn error_message(state: &Deliberation) -> String {
 fn failed_jobs(lane: &Lane) -> impl Iterator<Item = FailedJob> {
     lane.failures.iter().filter(|(kind, _)| *kind != JobKind::Propose).map(|(kind, failure)| FailedJob {
         author_id: lane.author.to_string(),
+        kind: kind.as_str().into(),
+        error: failure.message.clone(),
+        error_type: failure.kind.as_str().into(),
+    })
+}
+
+/// Judgements and the choice that did not come.
+fn failed_closing(state: &Deliberation) -> impl Iterator<Item = FailedJob> {
+    let votes = state.judging.iter().flat_map(|judging| &judging.votes);
+    let judged = votes.filter_map(|vote| Some((&vote.judge, JobKind::Judge, vote.outcome.as_ref().err()?)));
+    let chosen = state.choosing.iter().filter_map(|choosing| {
+        Some((&choosing.architect, JobKind::Select, choosing.outcome.as_ref()?.as_ref().err()?))
+    });
+    judged.chain(chosen).map(|(agent, kind, failure)| FailedJob {
+        author_id: agent.to_string(),
         kind: kind.as_str().into(),
         error: failure.message.clone(),
         error_type: failure.kind.as_str().into(),

@@ -42,7 +42,7 @@ impl AtWork {
         *self.deliberations.entry(role.clone()).or_default() += 1;
         for (job, _) in state.outstanding().filter(|(job, _)| job.kind != JobKind::Check) {
             let Some(assignment) = state.assignment(&job) else { continue };
-            let Some(member) = state.submission().members.get(assignment.seat) else { continue };
+            let Some(member) = state.member(&assignment) else { continue };
             *self.jobs.entry((role.clone(), member.agent.clone())).or_default() += 1;
         }
     }

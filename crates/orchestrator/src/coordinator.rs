@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use fleet_deliberation::{
     AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError, Priority,
-    Rejection, Status, Submission, Task, Timestamp, check_agents, check_rounds, check_timeout,
+    Rejection, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges, check_rounds,
+    check_timeout, check_top_k,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -33,6 +34,12 @@ pub struct Settings {
     pub rounds: u32,
     /// Agents that must have answered.
     pub quorum: u32,
+    /// Judges that compare each pair of near ties; an odd number, or 0.
+    pub judges: u32,
+    /// Near ties that are told apart at most.
+    pub top_k: u32,
+    /// Whether an architect chooses among those that are left.
+    pub architect: bool,
     /// The longest a deliberation may take, in milliseconds.
     pub timeout_ms: u64,
     /// How many deliberations may be under way at once.
@@ -61,6 +68,15 @@ pub struct Request {
     pub agents: Option<u32>,
     /// The longest it may take, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// Judges that compare each pair of near ties; an odd number, or 0.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub judges: Option<u32>,
+    /// Near ties that are told apart at most.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub top_k: Option<u32>,
+    /// Whether an architect chooses among those that are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub architect: Option<bool>,
     /// Who goes first where not all can be served at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
@@ -78,6 +94,8 @@ impl Request {
         self.task.validate()?;
         self.rounds.map_or(Ok(()), |rounds| check_rounds("rounds", rounds))?;
         self.agents.map_or(Ok(()), |agents| check_agents("num_agents", agents as usize))?;
+        self.judges.map_or(Ok(()), |judges| check_judges("judges", judges))?;
+        self.top_k.map_or(Ok(()), |top_k| check_top_k("top_k", top_k))?;
         self.timeout_ms.map_or(Ok(()), |ms| check_timeout("constraints.timeout_seconds", ms))
     }
 }
@@ -386,6 +404,14 @@ impl Coordinator {
             Some(id) => id,
             None => self.new_id()?,
         };
+        let selection = Selection {
+            judges: request.judges.unwrap_or(self.settings.judges),
+            top_k: request.top_k.unwrap_or(self.settings.top_k),
+            architect: match request.architect.unwrap_or(self.settings.architect) {
+                true => self.councils.architect(&members)?,
+                false => None,
+            },
+        };
         let rounds = request.rounds.or(council.settings.rounds).unwrap_or(self.settings.rounds);
         Ok(Submission {
             id,
@@ -395,6 +421,7 @@ impl Coordinator {
             quorum: self.settings.quorum.min(u32::try_from(members.len()).unwrap_or(u32::MAX)).max(1),
             members,
             timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),
+            selection,
             fingerprint: Digest::of(&content).to_string(),
             submitter: request.submitter,
             priority: request.priority.unwrap_or_default(),

@@ -13,6 +13,8 @@ use crate::{HandleError, chain};
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
+/// The role whose agents choose among near ties.
+const ARCHITECT: &str = "ARCHITECT";
 /// The most roles that may have a council or have had one.
 const COUNCILS_MAX: usize = 1_000;
 
@@ -103,6 +105,16 @@ impl Councils {
     /// The first `n` agents of a council as members of a deliberation, with temporary ones beyond its size.
     pub fn members(&self, council: &Council, n: usize) -> Result<Vec<Member>, Rejection> {
         council.members(n, |name| self.profiles.get(name))
+    }
+
+    /// Who chooses among near ties of `members`: the first agent of the ARCHITECT council that is none of them, else
+    /// its first one. `None` where there is no such council, or nobody in it.
+    pub fn architect(&self, members: &[Member]) -> Result<Option<Member>, Rejection> {
+        let Ok(council) = self.get(ARCHITECT) else { return Ok(None) };
+        let seated = |agent: &&Agent| members.iter().any(|member| member.agent == agent.id);
+        let agent = council.agents.iter().find(|agent| !seated(agent)).or(council.agents.first());
+        let Some(agent) = agent else { return Ok(None) };
+        Ok(Some(Member { agent: agent.id.clone(), profile: self.profile(&council, agent)? }))
     }
 
     /// Brings a command before the rules and stores what it leads to. Gives the role as it is written, and

@@ -18,6 +18,8 @@ pub const ENDED_KEPT_MAX: usize = 16_384;
 pub const ANSWERED_KEPT_MAX: usize = 65_536;
 /// The roles that are counted apart; councils that come after these share [`OTHER`].
 pub const ROLES_MAX: usize = 256;
+/// Who submits what comes by `Orchestrate`.
+pub const ORCHESTRATED: &str = "grpc.orchestrate";
 /// The role under which is counted what has no room of its own.
 pub const OTHER: &str = "other";
 
@@ -75,7 +77,13 @@ impl Came {
     pub const fn of(attempted: &Attempted<'_>) -> Came {
         match attempted.came_of_it {
             Ok(Outcome::Failed(_)) => Came::Failed,
-            Ok(Outcome::Text(_) | Outcome::Review { .. } | Outcome::Checks(_)) => Came::Done,
+            Ok(
+                Outcome::Text(_)
+                | Outcome::Review { .. }
+                | Outcome::Checks(_)
+                | Outcome::Judgement { .. }
+                | Outcome::Choice { .. },
+            ) => Came::Done,
             Err(_) => Came::Again,
         }
     }
@@ -122,6 +130,8 @@ pub struct Totals {
     pub refused: BTreeMap<&'static str, u64>,
     /// Deliberations that ended here, by role and end.
     pub ended: BTreeMap<(Role, End), Sum>,
+    /// Of those accepted, those that came by `Orchestrate`.
+    pub orchestrated: u64,
     /// Attempts at jobs, by kind and what came of them.
     pub attempted: BTreeMap<(JobKind, Came), Sum>,
 }
@@ -147,6 +157,8 @@ impl Totals {
 pub struct Lately {
     /// How long deliberations took, in milliseconds, shortest first.
     took_ms: Vec<u64>,
+    /// How long those took that came by `Orchestrate`.
+    pub orchestrations: Sum,
     /// How they came out, by role.
     pub by_role: BTreeMap<Role, Tally>,
     /// How long agents took to answer.
@@ -186,8 +198,18 @@ pub struct Stats(Mutex<Counted>);
 struct Counted {
     totals: Totals,
     roles: BTreeSet<Role>,
-    ended: VecDeque<(Timestamp, u64, Role, End)>,
+    ended: VecDeque<Over>,
     answered: VecDeque<(Timestamp, u64)>,
+}
+
+/// A deliberation that ended.
+#[derive(Debug)]
+struct Over {
+    at: Timestamp,
+    took_ms: u64,
+    role: Role,
+    end: End,
+    orchestrated: bool,
 }
 
 impl Stats {
@@ -203,8 +225,13 @@ impl Stats {
         let mut lately = Lately::default();
         let counted = self.counted();
         // Not in the order of time: those who tell do not wait for each other.
-        for (_, took_ms, role, end) in counted.ended.iter().filter(|(at, ..)| *at >= since) {
+        for Over { took_ms, role, end, orchestrated, .. } in
+            counted.ended.iter().filter(|over| over.at >= since)
+        {
             lately.took_ms.push(*took_ms);
+            if *orchestrated {
+                lately.orchestrations.add(*took_ms);
+            }
             let tally = lately.by_role.entry(role.clone()).or_default();
             match end {
                 End::Completed => tally.completed += 1,
@@ -230,6 +257,7 @@ impl Observer for Stats {
         let mut counted = self.counted();
         let role = counted.role(&submission.role);
         *counted.totals.accepted.entry(role).or_default() += 1;
+        counted.totals.orchestrated += u64::from(submission.submitter == ORCHESTRATED);
     }
 
     fn refused(&self, reason: &'static str) {
@@ -242,7 +270,8 @@ impl Observer for Stats {
         let mut counted = self.counted();
         let role = counted.role(&state.submission().role);
         counted.totals.ended.entry((role.clone(), end)).or_default().add(took_ms);
-        keep(&mut counted.ended, (ended.at, took_ms, role, end), ENDED_KEPT_MAX);
+        let orchestrated = state.submission().submitter == ORCHESTRATED;
+        keep(&mut counted.ended, Over { at: ended.at, took_ms, role, end, orchestrated }, ENDED_KEPT_MAX);
     }
 
     fn attempted(&self, attempted: &Attempted<'_>) {
@@ -301,6 +330,7 @@ mod tests {
             rounds: 0,
             quorum: 1,
             timeout_ms: 1_000_000,
+            selection: fleet_deliberation::Selection::default(),
             priority: Priority::Normal,
             fingerprint: String::new(),
             submitter: String::new(),

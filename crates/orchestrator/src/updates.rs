@@ -4,8 +4,8 @@ mod cursor;
 mod following;
 
 use fleet_deliberation::{
-    AgentId, CheckSummary, Deliberation, Ending, Event, Failure, JobKind, Lane, Phase, Standing, Step,
-    Timestamp,
+    AgentId, CheckSummary, Deliberation, Ending, Event, Failure, JobKind, Lane, Phase, Preference, Standing,
+    Step, Timestamp,
 };
 
 use crate::announcement::error_message;
@@ -91,7 +91,14 @@ fn progress_percent(state: &Deliberation) -> u32 {
 
 fn agent(event: &Event) -> Option<&AgentId> {
     match event {
-        Event::Opened(_) | Event::RingFormed { .. } | Event::Ended { .. } => None,
+        Event::Opened(_)
+        | Event::RingFormed { .. }
+        | Event::JudgingOpened { .. }
+        | Event::SelectionFailed { .. }
+        | Event::Ended { .. } => None,
+        Event::Judged { judge, .. } | Event::JudgementFailed { judge, .. } => Some(judge),
+        Event::SelectionRequested { architect, .. } => Some(architect),
+        Event::Selected { chosen, .. } => Some(&chosen.author),
         Event::ReviewRequested { reviewer, .. }
         | Event::Reviewed { reviewer, .. }
         | Event::ReviewFailed { reviewer, .. } => Some(reviewer),
@@ -128,6 +135,12 @@ fn about(event: &Event) -> Option<About> {
         | Event::Revised { .. }
         | Event::RevisionFailed { .. }
         | Event::RevisionRefused { .. }
+        | Event::JudgingOpened { .. }
+        | Event::Judged { .. }
+        | Event::JudgementFailed { .. }
+        | Event::SelectionRequested { .. }
+        | Event::Selected { .. }
+        | Event::SelectionFailed { .. }
         | Event::Renewed { .. }
         | Event::Ended { .. } => None,
     }
@@ -177,12 +190,41 @@ fn sentence(state: &Deliberation, event: &Event) -> String {
         Event::RevisionRefused { round, author } => {
             format!("the checks of the revision of {author} are worse; its proposal stays (round {round})")
         }
+        Event::JudgingOpened { comparisons, .. } => {
+            let judgements: usize = comparisons.iter().map(|comparison| comparison.judges.len()).sum();
+            let pairs = counted(comparisons.len() / 2, "pair");
+            format!("near ties are compared: {pairs} in both orders, {}", counted(judgements, "judgement"))
+        }
+        Event::Judged { comparison, judge, preference, .. } => {
+            let known = state.judging.as_ref().and_then(|judging| judging.comparison(*comparison));
+            let [first, second] = known
+                .map_or(["the first", "the second"], |known| [known.first.as_str(), known.second.as_str()]);
+            match preference {
+                Preference::First => format!("{judge} prefers {first} to {second}"),
+                Preference::Second => format!("{judge} prefers {second} to {first}"),
+                Preference::Neither => format!("{judge} prefers neither {first} nor {second}"),
+            }
+        }
+        Event::JudgementFailed { judge, failure, .. } => {
+            format!("{judge} gave no judgement: {}", why(failure))
+        }
+        Event::SelectionRequested { architect, candidates, .. } => {
+            format!("{architect} chooses among {}", counted(candidates.len(), "near tie"))
+        }
+        Event::Selected { chosen, .. } => {
+            format!("the architect chose {}, citing {}", chosen.author, chosen.cites.join(", "))
+        }
+        Event::SelectionFailed { failure } => {
+            format!("the architect chose nothing, and the computed order stands: {}", why(failure))
+        }
         Event::Renewed { author, kind, .. } => {
             let what = match kind {
                 JobKind::Propose => "proposal",
                 JobKind::Check => "check",
                 JobKind::Critique => "review",
                 JobKind::Revise => "revision",
+                JobKind::Judge => "judgement",
+                JobKind::Select => "choice",
             };
             format!("the {what} of {author} is given new time, as nobody worked for a while")
         }

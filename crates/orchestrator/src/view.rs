@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AgentId, Answer, CheckReport, Deliberation, Ending, Generation, JobId, Lane, Outcome, Ranked, Role,
-    Timestamp, check_job, text_job,
+    AgentId, Answer, CheckReport, Choice, Deliberation, Ending, Generation, JobId, JobKind, Lane, Outcome,
+    Ranked, Role, Timestamp, check_job, text_job,
 };
 
 use crate::port::{Answers, Sequence, StoreError};
@@ -16,6 +16,8 @@ pub struct View {
     pub state: Deliberation,
     /// The proposals in the order of the verdict; none before there is one.
     pub results: Vec<ResultView>,
+    /// What an architect chose among near ties, and why, if one did.
+    pub choice: Option<Choice>,
 }
 
 /// A ranked proposal with its text.
@@ -79,7 +81,26 @@ pub(crate) async fn of(state: &Deliberation, answers: &dyn Answers) -> Result<Vi
             results.push(ResultView { ranked: ranked.clone(), generation, created_at, earlier, checks });
         }
     }
-    Ok(View { state: state.clone(), results })
+    Ok(View { state: state.clone(), results, choice: choice(state, answers).await? })
+}
+
+/// What the architect answered, if it counted.
+async fn choice(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Choice>, StoreError> {
+    let Some(choosing) = state.choosing.as_deref() else { return Ok(None) };
+    if !matches!(choosing.outcome, Some(Ok(_))) {
+        return Ok(None);
+    }
+    let deliberation = state.id().clone();
+    let job = JobId { deliberation, round: 0, kind: JobKind::Select, subject: choosing.architect.clone() };
+    let answer = answers.find(&job).await?.ok_or_else(|| missing(&job))?;
+    Ok(match &answer.outcome {
+        Outcome::Choice { choice, .. } => Some(choice.clone()),
+        Outcome::Text(_)
+        | Outcome::Review { .. }
+        | Outcome::Checks(_)
+        | Outcome::Judgement { .. }
+        | Outcome::Failed(_) => None,
+    })
 }
 
 /// The winner's proposal, if there is a verdict with one.
@@ -138,7 +159,11 @@ pub(crate) async fn draft(
 pub fn generation(answer: &Arc<Answer>) -> Option<&Generation> {
     match &answer.outcome {
         Outcome::Text(generation) => Some(generation),
-        Outcome::Review { .. } | Outcome::Checks(_) | Outcome::Failed(_) => None,
+        Outcome::Review { .. }
+        | Outcome::Checks(_)
+        | Outcome::Judgement { .. }
+        | Outcome::Choice { .. }
+        | Outcome::Failed(_) => None,
     }
 }
 
@@ -147,7 +172,11 @@ pub fn generation(answer: &Arc<Answer>) -> Option<&Generation> {
 pub fn report(answer: &Arc<Answer>) -> Option<&CheckReport> {
     match &answer.outcome {
         Outcome::Checks(report) => Some(report),
-        Outcome::Text(_) | Outcome::Review { .. } | Outcome::Failed(_) => None,
+        Outcome::Text(_)
+        | Outcome::Review { .. }
+        | Outcome::Judgement { .. }
+        | Outcome::Choice { .. }
+        | Outcome::Failed(_) => None,
     }
 }
 

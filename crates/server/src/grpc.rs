@@ -5,6 +5,7 @@ mod ask;
 mod council_settings;
 pub mod councils;
 mod figures;
+mod orchestrate;
 mod status;
 mod stream;
 
@@ -14,9 +15,9 @@ use std::time::{Duration, Instant};
 use fleet_api::v1::orchestrator_service_server::OrchestratorService;
 use fleet_api::v1::{self as wire};
 use fleet_deliberation::DeliberationId;
-use fleet_orchestrator::Coordinator;
 use fleet_orchestrator::port::{Clock, LanguageModel, Watching};
 use fleet_orchestrator::stats::{Health, Stats};
+use fleet_orchestrator::{Coordinator, View};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
@@ -73,6 +74,20 @@ impl Grpc {
         Grpc { coordinator, model, stats, clock, watching, settings, streams, stop, started }
     }
 
+    /// Waits until a deliberation has ended, shortly before the caller's time is over, or the server stops.
+    async fn wait(&self, id: &DeliberationId, time_left: Option<Duration>) -> Result<View, Status> {
+        let patience = time_left.map_or(u64::MAX, |left| {
+            u64::try_from(left.saturating_sub(WAY_BACK).as_millis()).unwrap_or(u64::MAX)
+        });
+        let until = self.clock.now().plus_ms(patience);
+        tokio::select! {
+            biased;
+            ended = self.coordinator.ended(id, until) => ended.map_err(status)?,
+            () = self.stop.cancelled() => {}
+        }
+        self.coordinator.view(id).await.map_err(status)
+    }
+
     /// Cancelled once nothing further is taken.
     pub(crate) fn closing(&self) -> CancellationToken {
         self.coordinator.closing().clone()
@@ -93,16 +108,7 @@ impl OrchestratorService for Grpc {
         if !wait {
             return Ok(Response::new(answer::submitted(&accepted, self.clock.now())));
         }
-        let patience = time_left.map_or(u64::MAX, |left| {
-            u64::try_from(left.saturating_sub(WAY_BACK).as_millis()).unwrap_or(u64::MAX)
-        });
-        let until = self.clock.now().plus_ms(patience);
-        tokio::select! {
-            biased;
-            ended = self.coordinator.ended(&accepted.id, until) => ended.map_err(status)?,
-            () = self.stop.cancelled() => {}
-        }
-        let view = self.coordinator.view(&accepted.id).await.map_err(status)?;
+        let view = self.wait(&accepted.id, time_left).await?;
         Ok(Response::new(answer::deliberated(&view, self.clock.now())))
     }
 
@@ -171,9 +177,13 @@ impl OrchestratorService for Grpc {
 
     async fn orchestrate(
         &self,
-        _: Request<wire::OrchestrateRequest>,
+        request: Request<wire::OrchestrateRequest>,
     ) -> Result<Response<wire::OrchestrateResponse>, Status> {
-        Err(not_yet("Orchestrate needs the architect's selection; use Deliberate, which ranks the proposals"))
+        let (time_left, trace) = (ask::time_left(request.metadata()), ask::trace(request.metadata()));
+        let submission = fleet_orchestrator::Request { trace, ..orchestrate::request(request.into_inner())? };
+        let accepted = self.coordinator.submit(submission).await.map_err(status)?;
+        let view = self.wait(&accepted.id, time_left).await?;
+        orchestrate::response(&view, self.clock.now()).map(Response::new)
     }
 
     type StreamDeliberationStream = UpdateStream;

@@ -30,6 +30,9 @@ pub fn settings() -> OrchestratorSettings {
         coordinator: Settings {
             rounds: 0,
             quorum: 1,
+            judges: 0,
+            top_k: 2,
+            architect: false,
             timeout_ms: 300_000,
             in_flight_max: 100,
             served_ms: 3_600_000,

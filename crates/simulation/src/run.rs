@@ -184,7 +184,8 @@ async fn live(world: World, process: usize, door: Door, seed: u64) {
 
 pub(crate) fn councils(ports: &Ports) -> Arc<Councils> {
     let profile = Profile::new("default", "simulated", 0.7, 2048);
-    let configured = [configured("DEV", 3), configured("QA", 2)].into_iter().flatten();
+    let configured =
+        [configured("DEV", 3), configured("QA", 2), configured("ARCHITECT", 1)].into_iter().flatten();
     Arc::new(Councils::new(Arc::clone(&ports.events), Arc::clone(&ports.clock), configured, [profile]))
 }
 
@@ -206,6 +207,9 @@ fn settings() -> OrchestratorSettings {
         coordinator: Settings {
             rounds: 1,
             quorum: 1,
+            judges: 1,
+            top_k: 3,
+            architect: true,
             timeout_ms: 120_000,
             in_flight_max: 16,
             served_ms: 3_600_000,

@@ -28,6 +28,7 @@ pub(crate) fn submission(trace: &str) -> Submission {
         quorum: 1,
         timeout_ms: 100_000,
         priority: Priority::Normal,
+        selection: fleet_deliberation::Selection::default(),
         fingerprint: String::new(),
         submitter: String::new(),
         trace: trace.into(),

@@ -89,7 +89,7 @@ pub(crate) fn attempt(
             span.text("gen_ai.tool.type", "function");
             span
         }
-        JobKind::Propose | JobKind::Critique | JobKind::Revise => {
+        JobKind::Propose | JobKind::Critique | JobKind::Revise | JobKind::Judge | JobKind::Select => {
             let mut span = Span::new("invoke_agent", agent.as_str(), SpanKind::Internal);
             span.text("gen_ai.provider.name", PROVIDER);
             span.text("gen_ai.agent.id", agent.as_str());
@@ -107,7 +107,12 @@ pub(crate) fn attempt(
     span.number("fleet.job.round", job.round);
     span.number("fleet.job.attempt", attempt);
     match attempted.came_of_it {
-        Ok(Outcome::Text(generation) | Outcome::Review { generation, .. }) => {
+        Ok(
+            Outcome::Text(generation)
+            | Outcome::Review { generation, .. }
+            | Outcome::Judgement { generation, .. }
+            | Outcome::Choice { generation, .. },
+        ) => {
             span.generation(generation, with_content);
         }
         Ok(Outcome::Checks(report)) => {

@@ -1,12 +1,13 @@
 //! What a review is asked for in, and how one is read from whatever a model wrote.
 
-mod json;
+mod grounding;
 mod prose;
-
-use std::borrow::Cow;
 
 use fleet_deliberation::{Finding, Review, Severity};
 use serde_json::{Map, Value, json};
+
+use crate::json::{field, objects, shortened, words};
+pub use grounding::ground;
 
 /// The name of the schema, for servers that want one.
 pub const SCHEMA_NAME: &str = "review";
@@ -15,8 +16,6 @@ pub const SCHEMA_NAME: &str = "review";
 pub const FINDINGS_ASKED: usize = 8;
 /// The most findings that are kept of one review.
 pub const FINDINGS_MAX: usize = 50;
-/// The most bytes that are kept of one text of a review.
-pub const TEXT_BYTES_MAX: usize = 4096;
 
 /// Why a text is no review.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -69,7 +68,7 @@ pub fn read_review(text: &str) -> Result<Review, Unreadable> {
         return Err(Unreadable::Empty);
     }
     let mut reason = Unreadable::NoScore;
-    for object in json::objects(text) {
+    for object in objects(text) {
         match from_object(&object) {
             Ok(review) => return Ok(review),
             Err(Unreadable::BadScore) => reason = Unreadable::BadScore,
@@ -129,32 +128,8 @@ fn finding(value: &Value) -> Option<Finding> {
     if claim.trim().is_empty() {
         return None;
     }
-    Some(Finding {
-        severity: severity_of(&severity).unwrap_or(Severity::Medium),
-        location: shortened(&location),
-        claim: shortened(&claim),
-        evidence: shortened(&evidence),
-    })
-}
-
-/// The first of the named fields that is there, whatever the case of its letters.
-fn field<'a>(object: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Value> {
-    names.iter().find_map(|name| {
-        object.get(*name).or_else(|| {
-            object.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value)
-        })
-    })
-}
-
-fn words(value: Option<&Value>) -> String {
-    match value {
-        Some(Value::String(text)) => text.clone(),
-        Some(Value::Number(number)) => number.to_string(),
-        Some(Value::Array(list)) => {
-            list.iter().filter_map(Value::as_str).take(FINDINGS_MAX).collect::<Vec<_>>().join("; ")
-        }
-        Some(Value::Null | Value::Bool(_) | Value::Object(_)) | None => String::new(),
-    }
+    let severity = severity_of(&severity).unwrap_or(Severity::Medium);
+    Some(Finding::new(severity, shortened(&location), shortened(&claim), shortened(&evidence)))
 }
 
 fn severity_of(word: &str) -> Option<Severity> {
@@ -232,15 +207,4 @@ fn number(text: &str) -> Option<(f64, &str)> {
     }
     let number = text[..end].replace(',', ".").parse().ok()?;
     Some((number, &text[end..]))
-}
-
-fn shortened(text: &str) -> String {
-    let text = text.trim();
-    let text: Cow<'_, str> = if text.len() <= TEXT_BYTES_MAX {
-        text.into()
-    } else {
-        let end = (0..=TEXT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-        format!("{}…", &text[..end]).into()
-    };
-    text.into_owned()
 }

@@ -2,9 +2,10 @@
 
 use std::sync::{Arc, LazyLock};
 
+use fleet_deliberation::prompts::Exhibit;
 use fleet_deliberation::{
-    Answer, Assignment, CheckReport, Deliberation, Failure, FailureKind, Generation, JobId, Outcome, Review,
-    Work, prompts,
+    AgentId, Answer, Assignment, CheckReport, Contestant, Deliberation, Failure, FailureKind, Generation,
+    JobId, Outcome, Review, Work, prompts,
 };
 use fleet_orchestrator::port::{
     CheckRequest, Lease, Message, ModelError, ModelRequest, ResponseFormat, Speaker, StoreError, Tick, Tokens,
@@ -12,7 +13,10 @@ use fleet_orchestrator::port::{
 use fleet_orchestrator::{generation, report};
 
 use crate::Parts;
-use crate::review::{self, read_review};
+use crate::comparison::{
+    CHOICE_NAME, JUDGEMENT_NAME, choice_schema, judgement_schema, read_choice, read_judgement,
+};
+use crate::review::{self, ground, read_review};
 
 /// Why an attempt gave no outcome.
 pub(crate) enum Fault {
@@ -45,8 +49,9 @@ pub(crate) async fn perform(
     let call = Call { parts, lease, state, assignment };
     match &assignment.work {
         Work::Propose => {
-            let prompt = prompts::propose(opened, assignment.seat);
-            let heat = if assignment.seat == 0 { 1.0 } else { prompts::DIVERSITY_HEAT };
+            let seat = assignment.seat.unwrap_or(0);
+            let prompt = prompts::propose(opened, seat);
+            let heat = if seat == 0 { 1.0 } else { prompts::DIVERSITY_HEAT };
             Ok(Outcome::Text(call.model(prompt, heat, ResponseFormat::Text).await?))
         }
         Work::Check { text } => match find(parts, text).await?.as_ref().and_then(generation) {
@@ -70,11 +75,11 @@ pub(crate) async fn perform(
             let prompt = prompts::critique(opened, &text.text, &checks);
             let generation = call.model(prompt, 1.0, review_format()).await?;
             Ok(match read_review(&generation.text) {
-                Ok(review) => Outcome::Review { review, generation },
-                Err(error) => Outcome::Failed(Failure {
-                    usage: generation.usage,
-                    ..Failure::new(FailureKind::Unreadable, error.to_string(), lease.attempt)
-                }),
+                Ok(mut review) => {
+                    ground(&mut review, &text.text, &checks);
+                    Outcome::Review { review, generation }
+                }
+                Err(error) => unreadable(&error, &generation, lease),
             })
         }
         Work::Revise { text, checks, review } => {
@@ -86,7 +91,85 @@ pub(crate) async fn perform(
             let prompt = prompts::revise(opened, &text.text, &checks, review.as_deref().and_then(review_of));
             Ok(Outcome::Text(call.model(prompt, 1.0, ResponseFormat::Text).await?))
         }
+        Work::Judge { pair: [first, second] } => {
+            let (first, second) = (Fetched::of(parts, first).await?, Fetched::of(parts, second).await?);
+            let (Some(a), Some(b)) = (first.blind(), second.blind()) else {
+                return Ok(missing(
+                    if first.blind().is_none() { first.text_job } else { second.text_job },
+                    lease,
+                ));
+            };
+            let prompt = prompts::judge(opened, [a, b]);
+            let format = ResponseFormat::Json { name: JUDGEMENT_NAME, schema: Arc::new(judgement_schema()) };
+            let generation = call.model(prompt, 1.0, format).await?;
+            Ok(match read_judgement(&generation.text) {
+                Ok(judgement) => Outcome::Judgement { judgement, generation },
+                Err(error) => unreadable(&error, &generation, lease),
+            })
+        }
+        Work::Select { candidates } => {
+            let mut fetched = Vec::with_capacity(candidates.len());
+            for candidate in candidates {
+                fetched.push(Fetched::of(parts, candidate).await?);
+            }
+            if let Some(gone) = fetched.iter().find(|fetched| fetched.blind().is_none()) {
+                return Ok(missing(gone.text_job, lease));
+            }
+            let exhibits: Vec<Exhibit<'_>> = fetched.iter().filter_map(Fetched::with_review).collect();
+            let authors: Vec<&AgentId> = candidates.iter().map(|candidate| &candidate.author).collect();
+            let citable = prompts::citable(&exhibits);
+            let schema = Arc::new(choice_schema(exhibits.len(), &citable));
+            let prompt = prompts::select(opened, &exhibits);
+            let generation =
+                call.model(prompt, 1.0, ResponseFormat::Json { name: CHOICE_NAME, schema }).await?;
+            Ok(match read_choice(&generation.text, &authors, &citable) {
+                Ok(choice) => Outcome::Choice { choice, generation },
+                Err(error) => unreadable(&error, &generation, lease),
+            })
+        }
     }
+}
+
+/// What is compared of a proposal.
+struct Fetched<'a> {
+    text_job: &'a JobId,
+    text: Option<Arc<Answer>>,
+    checks: CheckReport,
+    review: Option<Arc<Answer>>,
+}
+
+impl Fetched<'_> {
+    async fn of<'a>(parts: &Parts, contestant: &'a Contestant) -> Result<Fetched<'a>, StoreError> {
+        let review = match &contestant.review {
+            Some(review) => find(parts, review).await?,
+            None => None,
+        };
+        Ok(Fetched {
+            text_job: &contestant.text,
+            text: find(parts, &contestant.text).await?,
+            checks: checked(parts, &contestant.checks).await?,
+            review,
+        })
+    }
+
+    /// As a judge sees it; `None` where its text is missing.
+    fn blind(&self) -> Option<Exhibit<'_>> {
+        let text = self.text.as_ref().and_then(generation)?;
+        Some(Exhibit { text: &text.text, checks: &self.checks, review: None })
+    }
+
+    /// As an architect sees it.
+    fn with_review(&self) -> Option<Exhibit<'_>> {
+        let review = self.review.as_deref().and_then(review_of);
+        Some(Exhibit { review, ..self.blind()? })
+    }
+}
+
+fn unreadable(error: &dyn std::error::Error, generation: &Generation, lease: &Lease) -> Outcome {
+    Outcome::Failed(Failure {
+        usage: generation.usage,
+        ..Failure::new(FailureKind::Unreadable, error.to_string(), lease.attempt)
+    })
 }
 
 struct Call<'a> {
@@ -104,7 +187,10 @@ impl Call<'_> {
         format: ResponseFormat,
     ) -> Result<Generation, ModelError> {
         let Call { parts, lease, state, assignment } = self;
-        let member = &state.submission().members[assignment.seat];
+        let Some(member) = state.member(assignment) else {
+            let message = "nobody is named to do this job".to_owned();
+            return Err(ModelError { kind: FailureKind::Internal, message, retry_after_ms: None });
+        };
         let request = ModelRequest {
             job: lease.job.clone(),
             attempt: lease.attempt,
@@ -154,7 +240,11 @@ async fn checked(parts: &Parts, job: &JobId) -> Result<CheckReport, StoreError> 
 fn review_of(answer: &Answer) -> Option<&Review> {
     match &answer.outcome {
         Outcome::Review { review, .. } => Some(review),
-        Outcome::Text(_) | Outcome::Checks(_) | Outcome::Failed(_) => None,
+        Outcome::Text(_)
+        | Outcome::Checks(_)
+        | Outcome::Judgement { .. }
+        | Outcome::Choice { .. }
+        | Outcome::Failed(_) => None,
     }
 }
 

@@ -197,7 +197,7 @@ impl Worker {
         started_at: Timestamp,
         came_of_it: Result<&Outcome, &ModelError>,
     ) {
-        let Some(member) = loaded.state.submission().members.get(assignment.seat) else { return };
+        let Some(member) = loaded.state.member(assignment) else { return };
         self.parts.observer.attempted(&Attempted {
             state: &loaded.state,
             job: &lease.job,

@@ -1,7 +1,8 @@
 //! Spoilt reviews, for a fixed time: whatever a model writes is a review within its bounds, or none.
 
 use fleet_scripted::fuzz;
-use fleet_worker::review::{FINDINGS_MAX, TEXT_BYTES_MAX, read_review};
+use fleet_worker::TEXT_BYTES_MAX;
+use fleet_worker::review::{FINDINGS_MAX, read_review};
 
 const CORPUS: [&[u8]; 5] = [
     include_bytes!("corpus/json.txt"),

@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use super::{Merit, Peers, RULE, Ranked, Verdict, words};
+use super::{Merit, Peers, RULE, Ranked, Verdict, tiebreak, words};
 use crate::{
     AgentId, CheckKind, CheckOutcome, CheckSummary, Deliberation, Lane, PeerScore, Sketch, Standing,
 };
@@ -11,26 +11,39 @@ use crate::{
 const IN_FORCE: u32 = 4;
 
 /// A proposal that takes part.
-struct Entrant<'a> {
-    lane: &'a Lane,
-    version: u32,
-    sketch: &'a Sketch,
-    standing: Standing,
-    merit: Merit,
-    peers: Option<Peers>,
+pub(crate) struct Entrant<'a> {
+    pub(crate) lane: &'a Lane,
+    pub(crate) version: u32,
+    pub(crate) sketch: &'a Sketch,
+    pub(crate) standing: Standing,
+    pub(crate) merit: Merit,
+    pub(crate) peers: Option<Peers>,
+}
+
+impl Entrant<'_> {
+    /// The share of the given tests that passed; `None` where none was run.
+    pub(crate) fn tests_passed(&self) -> Option<f64> {
+        let Merit { tests, tests_passed, .. } = self.merit;
+        (tests > 0).then(|| f64::from(tests_passed) / f64::from(tests))
+    }
 }
 
 /// The verdict over the proposals as they stand. Every lane with a version takes part.
 pub(crate) fn of(state: &Deliberation) -> Verdict {
-    let mut entrants: Vec<Entrant<'_>> = state.lanes.iter().filter_map(entrant).collect();
-    let means: Vec<f64> = entrants.iter().filter_map(|entrant| Some(entrant.peers?.mean)).collect();
-    let neutral = mean(&means).unwrap_or(0.0);
-    // The sort is stable, so that the order of the seats breaks what ties are left.
-    entrants.sort_by(|a, b| order(b, a, neutral));
+    let (mut entrants, neutral) = by_evidence(state);
+    let reviewed = neutral.is_some();
+    let neutral = neutral.unwrap_or(0.0);
+    let tiebreak = tiebreak::of(state, &entrants);
+    if let Some(tiebreak) = &tiebreak {
+        let order = tiebreak.order();
+        let place = |entrant: &Entrant<'_>| order.iter().position(|author| **author == entrant.lane.author);
+        // Stable: those that are no near ties stay in their order.
+        entrants.sort_by_key(|entrant| place(entrant).unwrap_or(usize::MAX));
+    }
 
     let unchecked =
         |entrant: &Entrant<'_>| entrant.standing == Standing::Unchecked && entrant.merit.failures() == 0;
-    let nothing = means.is_empty() && entrants.iter().all(unchecked);
+    let nothing = !reviewed && entrants.iter().all(unchecked);
     let tested = entrants.iter().any(|entrant| entrant.merit.tests > 0);
     let mut ranking: Vec<Ranked> = Vec::with_capacity(entrants.len());
     for (rank, entrant) in (1..).zip(&entrants) {
@@ -48,11 +61,22 @@ pub(crate) fn of(state: &Deliberation) -> Verdict {
             like,
             basis: String::new(),
         };
-        ranked.basis = words::basis(&ranked, !means.is_empty(), tested);
+        ranked.basis = words::basis(&ranked, reviewed, tested, tiebreak.as_ref());
         ranking.push(ranked);
     }
-    let why = words::why(&ranking);
-    Verdict { rule: RULE, ranking, why }
+    let why = words::why(&ranking, tiebreak.as_ref());
+    Verdict { rule: RULE, ranking, tiebreak: tiebreak.map(Box::new), why }
+}
+
+/// The proposals in the order of the evidence, and the mean of what peers gave them, if any did.
+pub(super) fn by_evidence(state: &Deliberation) -> (Vec<Entrant<'_>>, Option<f64>) {
+    let mut entrants: Vec<Entrant<'_>> = state.lanes.iter().filter_map(entrant).collect();
+    let means: Vec<f64> = entrants.iter().filter_map(|entrant| Some(entrant.peers?.mean)).collect();
+    let mean = mean(&means);
+    let neutral = mean.unwrap_or(0.0);
+    // The sort is stable, so that the order of the seats breaks what ties are left.
+    entrants.sort_by(|a, b| order(b, a, neutral));
+    (entrants, mean)
 }
 
 fn entrant(lane: &Lane) -> Option<Entrant<'_>> {
@@ -84,7 +108,7 @@ fn merit(lane: &Lane, version: u32, checks: &CheckSummary) -> Merit {
 
 /// Which of two proposals is better; equal only where nothing but their seats tells them apart.
 fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
-    let share = |entrant: &Entrant<'_>| tests_passed(&entrant.merit).unwrap_or(0.0);
+    let share = |entrant: &Entrant<'_>| entrant.tests_passed().unwrap_or(0.0);
     let checks = |entrant: &Entrant<'_>| {
         let merit = &entrant.merit;
         (Reverse(merit.findings_weight), Reverse(merit.failures()), merit.passes)
@@ -99,15 +123,11 @@ fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
 
 fn score(entrant: &Entrant<'_>, tested: bool, neutral: f64) -> f64 {
     let findings_weight = entrant.merit.findings_weight;
-    let tests = if tested { tests_passed(&entrant.merit).unwrap_or(0.0) } else { 1.0 };
+    let tests = if tested { entrant.tests_passed().unwrap_or(0.0) } else { 1.0 };
     let findings = 1.0 / (1.0 + f64::from(findings_weight) / 16.0);
     let checks = 1.0 / (1.0 + f64::from(entrant.merit.failures()));
     let peers = entrant.peers.map_or(neutral, |peers| peers.mean);
     (f64::from(entrant.standing as u8) + 0.5 * tests + 0.35 * findings + 0.1 * checks + 0.05 * peers) / 3.0
-}
-
-fn tests_passed(merit: &Merit) -> Option<f64> {
-    (merit.tests > 0).then(|| f64::from(merit.tests_passed) / f64::from(merit.tests))
 }
 
 /// The best of those `before` a proposal that it is nearly the same as.

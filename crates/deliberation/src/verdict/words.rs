@@ -1,10 +1,10 @@
 //! A verdict's reasons, in words.
 
-use super::{Merit, Peers, Ranked};
-use crate::{CheckKind, Standing};
+use super::{Merit, Peers, Ranked, Tiebreak};
+use crate::{AgentId, CheckKind, Standing};
 
 /// What a rank rests on. `reviewed` and `tested` say whether anyone was.
-pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool) -> String {
+pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool, tiebreak: Option<&Tiebreak>) -> String {
     let none = Merit::default();
     let merit = ranked.merit.as_ref().unwrap_or(&none);
     let version = ranked.version;
@@ -36,6 +36,9 @@ pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool) -> String {
         None if reviewed => parts.push("no peer score, placed at the others' mean".to_owned()),
         None => {}
     }
+    if let Some(tiebreak) = tiebreak {
+        parts.extend(told_apart(&ranked.author, tiebreak));
+    }
     if let Some(other) = &ranked.like {
         parts.push(format!("nearly the same as {other}"));
     }
@@ -43,9 +46,66 @@ pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool) -> String {
 }
 
 /// Why the first of a ranking won, or why nobody did.
-pub(super) fn why(ranking: &[Ranked]) -> String {
+pub(super) fn why(ranking: &[Ranked], tiebreak: Option<&Tiebreak>) -> String {
     let Some(first) = ranking.first() else { return "there is no proposal".into() };
     let fate = fate(first);
+    if let Some(by) = tiebreak.and_then(|tiebreak| why_of_near_ties(first, tiebreak)) {
+        return format!("it {fate}; {by}");
+    }
+    let why = why_by_evidence(ranking, fate);
+    match tiebreak.and_then(|tiebreak| tiebreak.failure.as_ref()) {
+        Some(failure) => {
+            format!("{why}; the architect was to choose and gave no choice: {}", failure.message)
+        }
+        None => why,
+    }
+}
+
+/// What judges and an architect say of a near tie.
+fn told_apart(author: &AgentId, tiebreak: &Tiebreak) -> Vec<String> {
+    let strength = tiebreak.strengths.iter().find(|strength| strength.author == *author);
+    let strength = strength.map(|strength| {
+        format!(
+            "judges: {} won, {} lost, {} tied (strength {:.2} ± {:.2})",
+            strength.wins, strength.losses, strength.ties, strength.strength, strength.error
+        )
+    });
+    let chosen = tiebreak.choice.as_ref().filter(|choice| choice.author == *author);
+    let chosen = chosen.map(|choice| format!("chosen by the architect, citing {}", choice.cites.join(", ")));
+    strength.into_iter().chain(chosen).collect()
+}
+
+/// Why the first of near ties is the first, if judges or an architect placed it there.
+fn why_of_near_ties(first: &Ranked, tiebreak: &Tiebreak) -> Option<String> {
+    let near = tiebreak.computed.len();
+    if let Some(choice) = &tiebreak.choice {
+        let architect = tiebreak.architect.as_ref().map_or("the architect", AgentId::as_str);
+        let computed = match tiebreak.computed.first() {
+            Some(computed) if *computed != choice.author => {
+                format!("; the computed order had {computed} first")
+            }
+            _ => String::new(),
+        };
+        let cites = choice.cites.join(", ");
+        return Some(format!("{architect} chose it among {near} near ties, citing {cites}{computed}"));
+    }
+    let strength = tiebreak.strengths.first().filter(|strength| strength.author == first.author)?;
+    let next = tiebreak.strengths.get(1)?;
+    if strength.strength <= next.strength {
+        return None;
+    }
+    let failed = match &tiebreak.failure {
+        Some(failure) => format!("; the architect was to choose and gave no choice: {}", failure.message),
+        None => String::new(),
+    };
+    Some(format!(
+        "of {near} near ties judges prefer it: {:.2} ± {:.2} against {:.2} of {}{failed}",
+        strength.strength, strength.error, next.strength, next.author
+    ))
+}
+
+fn why_by_evidence(ranking: &[Ranked], fate: String) -> String {
+    let Some(first) = ranking.first() else { return fate };
     if first.standing == Standing::Failed {
         return match ranking.len() {
             1 => format!("no proposal is acceptable: the only one, of {}, {fate}", first.author),

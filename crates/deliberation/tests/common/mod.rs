@@ -10,9 +10,9 @@
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AgentId, CheckKind, CheckOutcome, CheckSummary, Command, DeliberationId, Event, Failure, FailureKind,
-    FindingCounts, JobId, JobKind, Member, Priority, Profile, Report, Role, Sketch, Submission, Tally, Task,
-    Timestamp, Usage, decide, replay,
+    AgentId, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, DeliberationId, Event, Failure,
+    FailureKind, FindingCounts, JobId, JobKind, Member, Preference, Priority, Profile, Report, Role,
+    Selection, Sketch, Submission, Tally, Task, Timestamp, Usage, decide, replay,
 };
 
 pub const AT: Timestamp = Timestamp(1_000_000);
@@ -24,6 +24,7 @@ pub struct Council {
     pub rounds: u32,
     pub quorum: u32,
     pub timeout_ms: u64,
+    pub selection: Selection,
     pub fingerprint: &'static str,
     /// Whether what may be left out is there.
     pub with_everything: bool,
@@ -38,6 +39,7 @@ impl Council {
             rounds: 0,
             quorum: 1,
             timeout_ms: 100_000,
+            selection: Selection::default(),
             fingerprint: "same",
             with_everything: false,
         }
@@ -45,6 +47,27 @@ impl Council {
 
     pub fn rounds(self, rounds: u32) -> Council {
         Council { rounds, ..self }
+    }
+
+    /// Near ties, at most `top_k`, are judged by `judges`, and left to the agent `s` if there is to be an architect.
+    pub fn selecting(self, judges: u32, top_k: u32, architect: bool) -> Council {
+        let architect = architect
+            .then(|| Member { agent: AgentId::new("s").unwrap(), profile: Profile::new("p", "m", 0.7, 10) });
+        Council { selection: Selection { judges, top_k, architect }, ..self }
+    }
+
+    /// What a judge prefers in a comparison.
+    pub fn judged(&self, judge: &str, comparison: u32, preference: Preference) -> Command {
+        let report = Report::Judgement { preference, usage: Usage::default() };
+        Command::Take { job: self.job(judge, comparison, JobKind::Judge), report, at: AT }
+    }
+
+    /// What the architect chose.
+    pub fn chosen(&self, author: &str, cites: &[&str]) -> Command {
+        let cites = cites.iter().map(|cite| (*cite).to_owned()).collect();
+        let chosen = Chosen { author: AgentId::new(author).unwrap(), cites };
+        let report = Report::Choice { chosen, usage: Usage::default() };
+        Command::Take { job: self.job("s", 0, JobKind::Select), report, at: AT }
     }
 
     pub fn id(&self) -> DeliberationId {
@@ -66,6 +89,7 @@ impl Council {
             rounds: self.rounds,
             quorum: self.quorum,
             timeout_ms: self.timeout_ms,
+            selection: self.selection.clone(),
             fingerprint: self.fingerprint.into(),
             submitter: String::new(),
             priority: if self.with_everything { Priority::High } else { Priority::Normal },

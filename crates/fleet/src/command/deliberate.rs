@@ -44,6 +44,9 @@ fn request(asked: &Deliberate) -> anyhow::Result<Request> {
         rounds_max: None,
         agents: asked.agents,
         timeout_ms: asked.timeout.map(|s| s.saturating_mul(1000)),
+        judges: asked.judges,
+        top_k: asked.top_k,
+        architect: asked.no_architect.then_some(false),
         submitter: "cli".into(),
         priority: asked.priority.map(priority),
         trace: telemetry::caller(),
@@ -100,7 +103,8 @@ async fn check_role(loaded: &Loaded, role: &str) -> anyhow::Result<()> {
 
 async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result<Exit> {
     let remote = Remote::connect(address).await?;
-    let Request { id, task, role, rounds, agents, timeout_ms, priority, .. } = request;
+    let Request { id, task, role, rounds, agents, timeout_ms, judges, top_k, architect, priority, .. } =
+        request;
     let Task { description, rubric, requirements, metadata } = task;
     let request = wire::DeliberateRequest {
         task_description: description,
@@ -125,6 +129,9 @@ async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result
             Some(Priority::High) => 5,
         },
         tokens: None,
+        judges: judges.map(|n| number("--judges", Some(n.into()))).transpose()?,
+        top_k: number("--top-k", top_k.map(u64::from))?,
+        architect,
     };
     let mut signals = follow::Signals::listen()?;
     let submitted = tokio::select! {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use fleet_deliberation::{
-    AGENTS_MAX, BASE_URL_BOUND, ROUNDS_MAX, Role, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN, check_parameters,
-    is_base_url,
+    AGENTS_MAX, BASE_URL_BOUND, JUDGES_MAX, ROUNDS_MAX, Role, TIMEOUT_MS_MAX, TIMEOUT_MS_MIN, TOP_K_MAX,
+    check_parameters, is_base_url,
 };
 use fleet_llm::check_url;
 use tracing_subscriber::EnvFilter;
@@ -21,7 +21,7 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 24] = [
+const WHOLE: [(&str, i64, i64); 26] = [
     ("councils.*.agents", 0, AGENTS_MAX as i64),
     ("councils.*.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.quorum", 1, AGENTS_MAX as i64),
@@ -35,6 +35,8 @@ const WHOLE: [(&str, i64, i64); 24] = [
     ("model.request_timeout_s", 1, DAY_S),
     ("model.tokens_max", 1, 1_000_000),
     ("model.tokens_per_minute_max", 0, i64::MAX),
+    ("selection.judges", 0, JUDGES_MAX as i64),
+    ("selection.top_k", 2, TOP_K_MAX as i64),
     ("server.in_flight_max", 1, 1_000_000),
     ("server.message_bytes_max", 64 * 1024, 64 * MIB),
     ("server.shutdown_grace_s", 0, 60 * 60),
@@ -67,6 +69,10 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
         _ => 0,
     };
     few_agents(settings, whole("deliberation.quorum"))?;
+    let judges = whole("selection.judges");
+    if let Some(setting) = settings.get("selection.judges").filter(|_| judges > 0 && judges % 2 == 0) {
+        return Err(out_of_bounds(setting, "be 0 or an odd number, so that a panel cannot be split".into()));
+    }
     if let Some(error) = doubled_role(settings) {
         return Err(error);
     }

@@ -23,6 +23,9 @@ impl Flaw {
     }
 }
 
+/// What stands before the digits of a mark.
+const MARK: &str = "(draft ";
+
 /// The best a draft can be.
 pub(super) const QUALITY_MAX: u64 = 15;
 
@@ -76,7 +79,16 @@ impl Draft {
 
     /// The draft whose mark a text holds last.
     pub(super) fn marked(text: &str) -> Option<Draft> {
-        let at = text.rfind("(draft ")? + "(draft ".len();
+        Draft::marked_at(text, text.rfind(MARK)?)
+    }
+
+    /// The drafts whose marks a text holds, in its order.
+    pub(super) fn all_marked(text: &str) -> Vec<Draft> {
+        text.match_indices(MARK).filter_map(|(at, _)| Draft::marked_at(text, at)).collect()
+    }
+
+    fn marked_at(text: &str, at: usize) -> Option<Draft> {
+        let at = at + MARK.len();
         let mut digits = text.get(at..at + 3)?.chars().map(|c| c.to_digit(16));
         let mut next = || digits.next().flatten().map(u64::from);
         let (quality, flaw, style) = (next()?, next()?, next()?);

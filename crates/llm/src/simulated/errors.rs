@@ -14,8 +14,10 @@
 //!   evidence, which is none, in the right one.
 //! - A **revision** of a wrong proposal is another attempt. A right one that was found fault with stays right
 //!   with probability `q`, as its author sees through the finding; else it becomes wrong.
-//! - A **judge** prefers the right one of two with probability `q`; of two that are both right or both wrong,
-//!   either with probability 1/2.
+//! - A **judge** prefers the right one of two with probability `q`, in each order anew; of two that are both right
+//!   or both wrong, either with probability 1/2.
+//! - An **architect** chooses among the right ones of several with probability `q`, else among the wrong ones; where
+//!   there are only right or only wrong ones, among all; each as likely as the others.
 //!
 //! Draws depend on the seed, the trial, who draws and in which round, and on nothing else: arms of one trial
 //! meet the same attempts (common random numbers), and what is right at some `p` is so at every larger one.
@@ -29,6 +31,7 @@ use std::sync::Arc;
 use fleet_deliberation::{DeliberationId, JobKind};
 use fleet_orchestrator::port::{ModelRequest, Speaker};
 
+use super::comparison::chosen;
 use crate::dice::Dice;
 
 /// How often the error model errs.
@@ -122,6 +125,18 @@ impl ErrorTrial {
         }
     }
 
+    /// The place of the proposal that the architect chooses; the first of none.
+    #[must_use]
+    pub fn chooses(&self, seed: u64, shown: &[Attempt]) -> usize {
+        let mut dice = self.dice(seed, "choose", "", 0);
+        let wants_right = dice.happens(self.rates.q);
+        let places = |right: bool| (0..shown.len()).filter(move |at| (shown[*at] == Attempt::Right) == right);
+        let wanted: Vec<usize> = places(wants_right).collect();
+        let among = if wanted.is_empty() { places(!wants_right).collect() } else { wanted };
+        let nth = usize::try_from(dice.below(among.len() as u64)).unwrap_or(0);
+        among.get(nth).copied().unwrap_or(0)
+    }
+
     /// The draw of an attempt: it is right if the number is below p, and else this wrong.
     fn draw(&self, seed: u64, who: &str, round: u32) -> (f64, Attempt) {
         let mut own = self.dice(seed, "attempt", who, round);
@@ -157,17 +172,30 @@ pub(super) fn answer(trial: &ErrorTrial, seed: u64, request: &ModelRequest) -> S
             text::proposal(trial, trial.attempt(seed, &who, round), false, &mut dice)
         }
         JobKind::Critique => {
-            let seen = read::shown(trial, prompt);
+            let seen = read::shown(trial, prompt).next().flatten();
             text::review(seen.map(|seen| trial.finds_fault(seed, &who, round, seen)), &mut dice)
         }
         JobKind::Revise => {
             let found_fault = read::has_evidence(prompt);
-            let after = match read::shown(trial, prompt) {
+            let after = match read::shown(trial, prompt).next().flatten() {
                 Some(before) => trial.revised(seed, &who, round, before, found_fault),
                 // Not one of its own: it begins anew.
                 None => trial.attempt(seed, &who, round),
             };
             text::proposal(trial, after, true, &mut dice)
+        }
+        JobKind::Judge => {
+            let judgement = format!("{}/{round}", request.job.subject);
+            let shown: Option<Vec<Attempt>> = read::shown(trial, prompt).collect();
+            text::judgement(match shown.as_deref() {
+                Some([first, second]) => Some(trial.prefers_first(seed, &judgement, *first, *second)),
+                Some(_) | None => None,
+            })
+        }
+        JobKind::Select => {
+            // One that is none of its own is as good as a wrong one.
+            let shown = read::shown(trial, prompt).map(|shown| shown.unwrap_or(Attempt::Wrong(0)));
+            chosen(prompt, trial.chooses(seed, &shown.collect::<Vec<_>>()))
         }
     }
 }

@@ -125,12 +125,7 @@ pub async fn every_kind_of_answer_is_given_back_as_it_was(answers: Arc<dyn Answe
         truncated: true,
         first_token_ms: 7,
     };
-    let finding = Finding {
-        severity: Severity::High,
-        location: "line 3".into(),
-        claim: "does not end".into(),
-        evidence: String::new(),
-    };
+    let finding = Finding::new(Severity::High, "line 3", "does not end", "");
     let review = Review { score: 1.0 / 3.0, findings: vec![finding], summary: "No.".into() };
     let fault = Fault {
         rule: "syntax".into(),

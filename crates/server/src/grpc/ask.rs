@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{
-    AGENTS_MAX, DeliberationId, Priority, ROUNDS_MAX, TIMEOUT_MS_MAX, Task, check_timeout,
+    AGENTS_MAX, DeliberationId, JUDGES_MAX, Priority, ROUNDS_MAX, TIMEOUT_MS_MAX, TOP_K_MAX, Task,
+    check_timeout,
 };
 use fleet_orchestrator::{Filter, HandleError, TraceContext};
 use tonic::Status;
@@ -41,6 +42,13 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
         agents: number("num_agents", request.num_agents, AGENTS_MAX)?.map(to_u32),
         timeout_ms,
         submitter: "grpc".into(),
+        judges: request
+            .judges
+            .map(|judges| counted("judges", judges, 0, JUDGES_MAX as usize))
+            .transpose()?
+            .map(to_u32),
+        top_k: number("top_k", request.top_k, TOP_K_MAX as usize)?.map(to_u32),
+        architect: request.architect,
         priority: priority(request.priority)?,
         trace: String::new(),
     })

@@ -73,7 +73,7 @@ pub(crate) async fn totals(
     let active = coordinator.at_work().await?.roles();
     Ok(wire::OrchestratorStats {
         total_deliberations: signed(totals.accepted()),
-        total_orchestrations: 0,
+        total_orchestrations: signed(totals.orchestrated),
         avg_deliberation_time_ms: totals.ended().mean_ms().unwrap_or_default(),
         active_councils: count(active),
         role_counts: totals.accepted.iter().map(|(role, n)| (role.to_string(), signed(*n))).collect(),
@@ -140,7 +140,7 @@ fn performance(lately: &Lately) -> wire::PerformanceMetrics {
     let percentile = |percent| lately.percentile_ms(percent).map_or(0.0, |ms| ms as f64);
     wire::PerformanceMetrics {
         avg_deliberation_ms: lately.mean_ms().unwrap_or_default(),
-        avg_orchestration_ms: 0.0,
+        avg_orchestration_ms: lately.orchestrations.mean_ms().unwrap_or_default(),
         p50_latency_ms: percentile(50),
         p95_latency_ms: percentile(95),
         p99_latency_ms: percentile(99),

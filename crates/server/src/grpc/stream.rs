@@ -172,6 +172,8 @@ fn act(writing: &Writing) -> String {
         JobKind::Check => format!("the check of the proposal of {}", job.subject),
         JobKind::Critique => format!("the review of the proposal of {}", job.subject),
         JobKind::Revise => format!("its revision (round {})", job.round),
+        JobKind::Judge => "a judgement of near ties".into(),
+        JobKind::Select => "its choice among near ties".into(),
     };
     match reasoning {
         true => format!("{agent} reasons before {what}"),

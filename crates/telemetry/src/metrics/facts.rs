@@ -65,7 +65,7 @@ impl Collector for Facts {
 
 impl Facts {
     fn deliberations(&self, page: &mut Page<'_>) -> Result<(), Error> {
-        let Totals { accepted, refused, ended, attempted } = &self.totals;
+        let Totals { accepted, refused, ended, attempted, .. } = &self.totals;
         page.counters(
             "fleet_deliberations_accepted",
             "Deliberations accepted, by role.",

@@ -72,13 +72,8 @@ fn finding(item: &str) -> Finding {
     match severity_of(&inner[..word_end]).filter(|_| labelled) {
         Some(severity) => {
             let claim = tail.trim_start_matches([':', '-', '–', '*', ' ', ']']);
-            Finding { severity, location: String::new(), claim: shortened(claim), evidence: String::new() }
+            Finding::new(severity, "", shortened(claim), "")
         }
-        None => Finding {
-            severity: Severity::Medium,
-            location: String::new(),
-            claim: shortened(item),
-            evidence: String::new(),
-        },
+        None => Finding::new(Severity::Medium, "", shortened(item), ""),
     }
 }

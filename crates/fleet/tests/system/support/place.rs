@@ -40,6 +40,9 @@ impl Place {
         Program::new(program, arguments)
             .clean()
             .env("PATH", &path)
+            // Tests that are about near ties ask for judges and an architect themselves.
+            .env("FLEET__SELECTION__JUDGES", "0")
+            .env("FLEET__SELECTION__ARCHITECT", "false")
             .env("HOME", self.0.path().to_str().unwrap())
             .env("XDG_STATE_HOME", self.path("state").to_str().unwrap())
             .env("XDG_CONFIG_HOME", self.path("config").to_str().unwrap())

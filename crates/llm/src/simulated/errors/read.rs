@@ -2,16 +2,17 @@
 
 use super::{Attempt, ErrorTrial};
 
-/// What the proposal in a prompt is; `None` if its code is none that the key has.
-pub(super) fn shown(trial: &ErrorTrial, prompt: &str) -> Option<Attempt> {
-    let (_, proposal) = prompt.split_once("<proposal>\n")?;
-    let (proposal, _) = proposal.split_once("\n</proposal>").unwrap_or((proposal, ""));
-    let code = code(proposal)?;
-    let wrong = trial.key.wrong.iter().position(|wrong| wrong.trim() == code);
-    match wrong {
-        Some(at) => Some(Attempt::Wrong(at)),
-        None => (trial.key.solution.trim() == code).then_some(Attempt::Right),
-    }
+/// What the proposals in a prompt are, in its order; `None` of one whose code is none that the key has.
+pub(super) fn shown(trial: &ErrorTrial, prompt: &str) -> impl Iterator<Item = Option<Attempt>> {
+    prompt.split("<proposal>\n").skip(1).map(|proposal| {
+        let (proposal, _) = proposal.split_once("\n</proposal>").unwrap_or((proposal, ""));
+        let code = code(proposal)?;
+        let wrong = trial.key.wrong.iter().position(|wrong| wrong.trim() == code);
+        match wrong {
+            Some(at) => Some(Attempt::Wrong(at)),
+            None => (trial.key.solution.trim() == code).then_some(Attempt::Right),
+        }
+    })
 }
 
 /// The first block of code of a proposal.

@@ -51,3 +51,13 @@ pub(super) fn review(finds_fault: Option<bool>, dice: &mut Dice) -> String {
     };
     json!({"findings": findings, "score": score, "summary": format!("{summary} {LABEL}")}).to_string()
 }
+
+/// A judgement for the first of two proposals or for the second; `None` is of something that it knows nothing of.
+pub(super) fn judgement(first: Option<bool>) -> String {
+    let (better, reason) = match first {
+        Some(true) => ("A", "A gives what the task asks where B does not."),
+        Some(false) => ("B", "B gives what the task asks where A does not."),
+        None => ("neither", "There is no code in them that could be gone through."),
+    };
+    json!({"reason": reason, "better": better}).to_string()
+}

@@ -1,5 +1,6 @@
 //! JSON objects found within a text, mended where they are nearly JSON.
 
+use std::borrow::Cow;
 use std::iter::Peekable;
 use std::str::CharIndices;
 
@@ -9,11 +10,15 @@ use serde_json::{Map, Value};
 const STARTS_MAX: usize = 8;
 /// The deepest nesting that is mended.
 const DEPTH_MAX: usize = 64;
+/// The most bytes that are kept of one text of an object.
+pub const TEXT_BYTES_MAX: usize = 4096;
+/// The most items of a list that are taken as words.
+const WORDS_MAX: usize = 50;
 /// The most bytes of a text that are searched for objects.
 const BYTES_MAX: usize = 1 << 20;
 
 /// The objects of a text: those behind a fence first, then every one that is not within another.
-pub(super) fn objects(text: &str) -> impl Iterator<Item = Map<String, Value>> {
+pub(crate) fn objects(text: &str) -> impl Iterator<Item = Map<String, Value>> {
     let end = (0..=BYTES_MAX.min(text.len())).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     let text = &text[..end];
     let fenced = text.match_indices("```").filter_map(|(at, _)| {
@@ -29,6 +34,38 @@ pub(super) fn objects(text: &str) -> impl Iterator<Item = Map<String, Value>> {
         Some(mended)
     });
     fenced.take(STARTS_MAX).map(Mended::new).chain(outermost.take(STARTS_MAX)).filter_map(Mended::object)
+}
+
+/// The first of the named fields that is there, whatever the case of its letters.
+pub(crate) fn field<'a>(object: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Value> {
+    names.iter().find_map(|name| {
+        object.get(*name).or_else(|| {
+            object.iter().find(|(key, _)| key.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        })
+    })
+}
+
+pub(crate) fn words(value: Option<&Value>) -> String {
+    match value {
+        Some(Value::String(text)) => text.clone(),
+        Some(Value::Number(number)) => number.to_string(),
+        Some(Value::Array(list)) => {
+            list.iter().filter_map(Value::as_str).take(WORDS_MAX).collect::<Vec<_>>().join("; ")
+        }
+        Some(Value::Null | Value::Bool(_) | Value::Object(_)) | None => String::new(),
+    }
+}
+
+/// A text without white space around it, shortened to [`TEXT_BYTES_MAX`].
+pub(crate) fn shortened(text: &str) -> String {
+    let text = text.trim();
+    let text: Cow<'_, str> = if text.len() <= TEXT_BYTES_MAX {
+        text.into()
+    } else {
+        let end = (0..=TEXT_BYTES_MAX).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+        format!("{}…", &text[..end]).into()
+    };
+    text.into_owned()
 }
 
 /// An object without trailing commas and comments, closed where it was cut off.

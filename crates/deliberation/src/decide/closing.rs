@@ -1,0 +1,145 @@
+//! What follows once every lane is done: near ties are judged, an architect chooses, and the verdict is given.
+
+use std::sync::Arc;
+
+use crate::selection::comparisons;
+use crate::{
+    Chosen, Deliberation, Ending, Event, Failure, FailureKind, JobId, JobKind, Report, Timestamp, schedule,
+    verdict,
+};
+
+use super::{Decision, misfit};
+
+impl Decision {
+    /// Goes as far as it can without an answer that is still awaited.
+    pub(super) fn close(&mut self, at: Timestamp) {
+        while let Some(state) = self.open() {
+            match next(state, at) {
+                Next::Push(event) => self.push(Some(event)),
+                Next::Wait => return,
+                Next::End => {
+                    let verdict = verdict::of(state);
+                    return self.end(at, Ending::Completed(Arc::new(verdict)));
+                }
+            }
+        }
+    }
+
+    /// Takes in what came of a judgement or a choice, if it is awaited. Says whether it was.
+    pub(super) fn close_with(&mut self, job: &JobId, report: Report) -> bool {
+        let awaited = self.open().is_some_and(|state| closing_jobs(state).any(|known| known == *job));
+        if awaited {
+            let event = match job.kind {
+                JobKind::Judge => judgement(job, report),
+                _ => self.choice(report),
+            };
+            self.push(Some(event));
+        }
+        awaited
+    }
+
+    /// Gives up the judgements and the choice whose time is over.
+    pub(super) fn give_up_closing(&mut self, at: Timestamp) {
+        let Some(state) = self.open() else { return };
+        let Some(window) = window(state).filter(|window| window.until <= at) else { return };
+        let jobs: Vec<JobId> = closing_jobs(state).collect();
+        for job in jobs {
+            let message = format!("no answer within {} ms", window.until.ms_since(window.from));
+            self.close_with(&job, Report::Failed(Failure::new(FailureKind::Deadline, message, 0)));
+        }
+    }
+
+    fn choice(&self, report: Report) -> Event {
+        let candidates =
+            self.open().and_then(|state| state.choosing.as_ref()).map(|choosing| &choosing.candidates);
+        match report {
+            Report::Choice { chosen, usage } => {
+                let fits = |Chosen { author, cites }: &Chosen| {
+                    candidates.is_some_and(|candidates| candidates.contains(author))
+                        && (1..=crate::CITES_MAX).contains(&cites.len())
+                };
+                if fits(&chosen) {
+                    return Event::Selected { chosen, usage };
+                }
+                let message = "the choice is none of the candidates, or cites nothing";
+                let failure = Failure { usage, ..Failure::new(FailureKind::Unreadable, message, 0) };
+                Event::SelectionFailed { failure }
+            }
+            Report::Failed(failure) => Event::SelectionFailed { failure },
+            Report::Text { .. }
+            | Report::Review { .. }
+            | Report::Checks { .. }
+            | Report::Judgement { .. } => Event::SelectionFailed { failure: misfit(JobKind::Select) },
+        }
+    }
+}
+
+fn judgement(job: &JobId, report: Report) -> Event {
+    let (comparison, judge) = (job.round, job.subject.clone());
+    match report {
+        Report::Judgement { preference, usage } => Event::Judged { comparison, judge, preference, usage },
+        Report::Failed(failure) => Event::JudgementFailed { comparison, judge, failure },
+        Report::Text { .. } | Report::Review { .. } | Report::Checks { .. } | Report::Choice { .. } => {
+            Event::JudgementFailed { comparison, judge, failure: misfit(JobKind::Judge) }
+        }
+    }
+}
+
+enum Next {
+    Push(Event),
+    Wait,
+    End,
+}
+
+fn next(state: &Deliberation, at: Timestamp) -> Next {
+    let selection = &state.submission().selection;
+    if selection.is_none() {
+        return Next::End;
+    }
+    if closing_jobs(state).next().is_some() {
+        return Next::Wait;
+    }
+    if state.choosing.is_some() {
+        return Next::End;
+    }
+    // One that can only ask an architect has nothing to open first.
+    if state.judging.is_none() && selection.judges > 0 {
+        let comparisons = comparisons(state, &verdict::candidates(state));
+        if !comparisons.is_empty() {
+            return Next::Push(Event::JudgingOpened { comparisons, window: schedule::judging(state, at) });
+        }
+    }
+    let left = verdict::left(state);
+    match &selection.architect {
+        Some(architect) if left.len() > 1 => Next::Push(Event::SelectionRequested {
+            architect: architect.agent.clone(),
+            candidates: left,
+            window: schedule::choosing(state, at),
+        }),
+        _ => Next::End,
+    }
+}
+
+/// The judgements and the choice that are awaited.
+pub(crate) fn closing_jobs(state: &Deliberation) -> impl Iterator<Item = JobId> {
+    let job = |round, kind, subject: &crate::AgentId| JobId {
+        deliberation: state.id().clone(),
+        round,
+        kind,
+        subject: subject.clone(),
+    };
+    let judgements = state.judging.iter().flat_map(|judging| judging.awaited());
+    let choice = state.choosing.iter().filter(|choosing| choosing.outcome.is_none());
+    judgements
+        .map(move |(number, judge)| job(number, JobKind::Judge, judge))
+        .chain(choice.map(move |choosing| job(0, JobKind::Select, &choosing.architect)))
+}
+
+/// The time of what is awaited at the end: judgements until an architect is asked, then its choice.
+pub(crate) fn window(state: &Deliberation) -> Option<crate::Window> {
+    match (&state.judging, &state.choosing) {
+        (_, Some(choosing)) => Some(choosing.window),
+        (Some(judging), None) => Some(judging.window),
+        (None, None) => None,
+    }
+}

@@ -1,0 +1,92 @@
+//! What judges and architects are told: proposals without their authors, in one form, each under a letter.
+
+use std::fmt::Write as _;
+
+use super::{Prompt, finding, results, system, system_of, task};
+use crate::{CITES_MAX, CheckOutcome, CheckReport, Opened, Review};
+
+/// The role that chooses.
+const ARCHITECT: &str = "ARCHITECT";
+
+/// A proposal that is compared with others.
+#[derive(Debug, Clone, Copy)]
+pub struct Exhibit<'a> {
+    /// Its Markdown.
+    pub text: &'a str,
+    /// What its checks gave.
+    pub checks: &'a CheckReport,
+    /// What a peer said of it last; judges are not told.
+    pub review: Option<&'a Review>,
+}
+
+/// The letter under which the exhibit in a place is shown: `A` for 0. There are at most 26.
+#[must_use]
+pub fn label(place: usize) -> char {
+    char::from(b'A' + u8::try_from(place.min(25)).unwrap_or(25))
+}
+
+/// Asks a judge which of two proposals is better.
+#[must_use]
+pub fn judge(opened: &Opened, pair: [Exhibit<'_>; 2]) -> Prompt {
+    let mut user = task(opened);
+    for (place, exhibit) in pair.iter().enumerate() {
+        shown(&mut user, place, exhibit);
+    }
+    user.push_str(
+        "\n# Your judgement\n\nWhich proposal fulfils the task better: is it right, for ordinary input and at the \
+         edges; does it fulfil every requirement; what do its check results show? Neither length, nor style, nor \
+         which of them you read first counts. Answer with one JSON object and nothing else:\n\n\
+         {\"reason\": one or two sentences that name what decides, \"better\": \"A\" or \"B\" or \"neither\"}\n",
+    );
+    Prompt { system: system(opened), user }
+}
+
+/// Asks an architect to choose one of several proposals, and to cite what the choice rests on.
+#[must_use]
+pub fn select(opened: &Opened, exhibits: &[Exhibit<'_>]) -> Prompt {
+    let mut user = task(opened);
+    for (place, exhibit) in exhibits.iter().enumerate() {
+        shown(&mut user, place, exhibit);
+        let Some(review) = exhibit.review.filter(|review| !review.findings.is_empty()) else { continue };
+        let _ = writeln!(user, "\n# What a peer found in proposal {}\n", label(place));
+        for (n, found) in (1..).zip(&review.findings) {
+            let _ = write!(user, "{}/finding/{n} ", label(place));
+            finding(&mut user, found);
+        }
+    }
+    let ids = citable(exhibits).join(", ");
+    let _ = write!(
+        user,
+        "\n# Your choice\n\nThe checks and the judges leave these proposals as near ties. Choose the one that you \
+         would build on, as an architect who has to live with it, and say on which evidence. Cite at least one and at \
+         most {CITES_MAX} of these ids: {ids}. Answer with one JSON object and nothing else:\n\n{{\"cites\": [ids], \
+         \"reason\": one or two sentences, \"choice\": one of the letters above}}\n",
+    );
+    Prompt { system: system_of(opened, ARCHITECT), user }
+}
+
+/// The ids of the evidence that an architect may cite, in the order in which it is shown: `A/lint` for a check that
+/// came to an end, `A/lint/1` for what it found, `A/finding/1` for a peer's finding.
+#[must_use]
+pub fn citable(exhibits: &[Exhibit<'_>]) -> Vec<String> {
+    let mut ids = Vec::new();
+    for (place, exhibit) in exhibits.iter().enumerate() {
+        let label = label(place);
+        for (kind, result) in &exhibit.checks.checks {
+            if matches!(result.outcome, CheckOutcome::Pass | CheckOutcome::Fail) {
+                ids.push(format!("{label}/{}", kind.as_str()));
+            }
+            ids.extend((1..=result.faults.len()).map(|n| format!("{label}/{}/{n}", kind.as_str())));
+        }
+        let findings = exhibit.review.map_or(0, |review| review.findings.len());
+        ids.extend((1..=findings).map(|n| format!("{label}/finding/{n}")));
+    }
+    ids
+}
+
+fn shown(user: &mut String, place: usize, exhibit: &Exhibit<'_>) {
+    let label = label(place);
+    let _ = write!(user, "\n# Proposal {label}\n\n<proposal>\n{}\n</proposal>\n", exhibit.text);
+    let _ = write!(user, "\n# Check results of proposal {label}\n\n");
+    results(user, exhibit.checks);
+}

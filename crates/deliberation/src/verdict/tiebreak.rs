@@ -1,0 +1,99 @@
+//! How near ties are told apart: what judges and an architect said of them.
+
+use super::rule::{Entrant, by_evidence};
+use super::{Strength, Tiebreak, Votes};
+use crate::selection::{near_ties, strengths};
+use crate::{AgentId, Deliberation, Judging};
+
+/// The near ties there are to tell apart, in the order of the evidence; none where nobody is to.
+pub(crate) fn candidates(state: &Deliberation) -> Vec<AgentId> {
+    candidates_of(state, &by_evidence(state).0)
+}
+
+/// Those that judges leave as near ties, or that nobody judged, best first: fewer than two where there is nothing to
+/// choose.
+pub(crate) fn left(state: &Deliberation) -> Vec<AgentId> {
+    order(state, &candidates(state)).left
+}
+
+/// How the near ties among `entrants`, which stand in the order of the evidence, were told apart.
+pub(super) fn of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Option<Tiebreak> {
+    let candidates = candidates_of(state, entrants);
+    if candidates.len() < 2 {
+        return None;
+    }
+    let Order { computed, strengths, .. } = order(state, &candidates);
+    let votes = state.judging.as_deref().map(|judging| votes(judging, &candidates));
+    let choosing = state.choosing.as_deref();
+    let outcome = choosing.and_then(|choosing| choosing.outcome.as_ref());
+    Some(Tiebreak {
+        computed,
+        strengths,
+        votes,
+        architect: choosing.map(|choosing| choosing.architect.clone()),
+        choice: outcome.and_then(|outcome| outcome.as_ref().ok().cloned()),
+        failure: outcome.and_then(|outcome| outcome.as_ref().err().cloned()),
+    })
+}
+
+impl Tiebreak {
+    /// The near ties in the order of the verdict.
+    pub(super) fn order(&self) -> Vec<&AgentId> {
+        let chosen = self.choice.iter().map(|choice| &choice.author);
+        let is_chosen =
+            |author: &&AgentId| self.choice.as_ref().is_some_and(|choice| choice.author == **author);
+        chosen.chain(self.computed.iter().filter(|author| !is_chosen(author))).collect()
+    }
+}
+
+fn candidates_of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Vec<AgentId> {
+    let selection = &state.submission().selection;
+    if selection.is_none() {
+        return Vec::new();
+    }
+    let near = near_ties(entrants, selection.top_k);
+    near.iter().map(|entrant| entrant.lane.author.clone()).collect()
+}
+
+struct Order {
+    computed: Vec<AgentId>,
+    strengths: Vec<Strength>,
+    /// Those that are near ties still.
+    left: Vec<AgentId>,
+}
+
+fn order(state: &Deliberation, candidates: &[AgentId]) -> Order {
+    let Some(judging) = state.judging.as_deref() else {
+        return Order { computed: candidates.to_vec(), strengths: Vec::new(), left: candidates.to_vec() };
+    };
+    let fitted = strengths(candidates, judging);
+    let mut places: Vec<usize> = (0..candidates.len()).collect();
+    // Stable: those that are as strong stay in the order of the evidence.
+    places.sort_by(|a, b| fitted.strength(*b).total_cmp(&fitted.strength(*a)));
+    let author = |place: usize| candidates[place].clone();
+    let strength = |place: usize| Strength {
+        author: author(place),
+        strength: fitted.strength(place),
+        error: fitted.error(place),
+        wins: fitted.tallies[place].wins,
+        losses: fitted.tallies[place].losses,
+        ties: fitted.tallies[place].ties,
+    };
+    let left = places.iter().filter(|place| **place == places[0] || fitted.near(places[0], **place));
+    Order {
+        computed: places.iter().map(|place| author(*place)).collect(),
+        strengths: places.iter().map(|place| strength(*place)).collect(),
+        left: left.map(|place| author(*place)).collect(),
+    }
+}
+
+fn votes(judging: &Judging, candidates: &[AgentId]) -> Votes {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    let fitted = strengths(candidates, judging);
+    Votes {
+        asked: count(judging.comparisons.iter().map(|comparison| comparison.judges.len()).sum()),
+        failed: count(judging.votes.iter().filter(|vote| vote.outcome.is_err()).count()),
+        seen: fitted.seen,
+        inconsistent: fitted.inconsistent,
+    }
+}
