@@ -183,9 +183,8 @@ fn height(share: f64) -> f64 {
 }
 
 fn legend(svg: &mut String, arms: &[Arm]) {
-    let width = (RIGHT - LEFT) / arms.len().max(1) as f64;
-    for (nth, arm) in arms.iter().enumerate() {
-        let (x, y) = (LEFT + width * nth as f64, 56.0);
+    let (mut x, y) = (LEFT, 56.0);
+    for arm in arms {
         let style = style(*arm);
         let _ = writeln!(
             svg,
@@ -198,6 +197,8 @@ fn legend(svg: &mut String, arms: &[Arm]) {
             arm.label()
         );
         mark(svg, style, x + 15.0, y);
+        // About as wide as the font writes it.
+        x += 36.0 + 6.2 * arm.label().len() as f64 + 22.0;
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{ArmReport, DISTINCT_WANTED, KEYWORDS_WANTED, Report, Setup, SweepReport};
-use crate::Estimate;
+use crate::{Estimate, Rate};
 
 /// What is written where nothing was measured.
 const NOTHING: &str = "–";
@@ -12,6 +12,9 @@ const NOTHING: &str = "–";
 #[must_use]
 pub fn markdown(report: &Report) -> String {
     let mut text = heading(&report.setup, report.tasks);
+    if let Some(rates) = report.setup.simulated {
+        simulated(&mut text, &rates.to_string());
+    }
     unscored(&mut text, report);
     if report.arms.is_empty() {
         text.push_str("\nThere is nothing to compare: no task could be scored.\n");
@@ -55,6 +58,11 @@ pub fn sweep_markdown(sweep: &SweepReport) -> String {
     let Some(first) = sweep.points.first() else { return String::new() };
     let mut text = heading(&first.setup, first.tasks);
     let name = sweep.over.name();
+    if let Some(rates) = first.setup.simulated {
+        let others = Rate::ALL.into_iter().filter(|rate| *rate != sweep.over);
+        let others: Vec<String> = others.map(|rate| format!("{}={}", rate.name(), rates.get(rate))).collect();
+        simulated(&mut text, &others.join(","));
+    }
     let _ = writeln!(text, "\nVaried: {}.\n", sweep.over.label());
     let _ = write!(text, "## Shares solved (95 %)\n\n| {name} |");
     for arm in &first.arms {
@@ -100,13 +108,14 @@ fn heading(setup: &Setup, tasks: usize) -> String {
         setup.seed
     );
     let _ = writeln!(text, "Models: {}.", setup.models);
-    if let Some(rates) = setup.simulated {
-        let _ = writeln!(
-            text,
-            "\nSIMULATED with {rates}: this says how the arms compare if models err so, and nothing of any model."
-        );
-    }
     text
+}
+
+fn simulated(text: &mut String, rates: &str) {
+    let _ = writeln!(
+        text,
+        "\nSIMULATED with {rates}: this says how the arms compare if models err so, and nothing of any model."
+    );
 }
 
 fn unscored(text: &mut String, report: &Report) {
