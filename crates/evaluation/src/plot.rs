@@ -55,10 +55,10 @@ pub fn lines(title: &str, axis: &str, (first, last): (f64, f64), lines: &[Line])
     // More labels than these run into each other.
     let every = places.len().div_ceil(12).max(1);
     for x in places.iter().step_by(every) {
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<path d='M{at:.1} {BOTTOM}v5' stroke='#000'/>\
-             <text x='{at:.1}' y='{y}' text-anchor='middle'>{x}</text>\n",
+             <text x='{at:.1}' y='{y}' text-anchor='middle'>{x}</text>",
             at = at(*x),
             y = BOTTOM + 20.0
         );
@@ -112,10 +112,10 @@ pub fn rows(title: &str, rows: &[Row]) -> String {
     let mut svg = frame(title, height);
     for tenth in (0..=10).step_by(2) {
         let (x, share) = (at(f64::from(tenth) / 10.0), f64::from(tenth) / 10.0);
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<path d='M{x:.1} {top}V{bottom}' stroke='#ccc'/>\
-             <text x='{x:.1}' y='{}' text-anchor='middle'>{share:.1}</text>\n",
+             <text x='{x:.1}' y='{}' text-anchor='middle'>{share:.1}</text>",
             bottom + 20.0
         );
     }
@@ -160,10 +160,10 @@ fn shares(svg: &mut String) {
     for tenth in 0..=10 {
         let share = f64::from(tenth) / 10.0;
         let y = height(share);
-        let _ = write!(
+        let _ = writeln!(
             svg,
             "<path d='M{LEFT} {y:.1}H{RIGHT}' stroke='{}'/>\
-             <text x='{}' y='{:.1}' text-anchor='end'>{share:.1}</text>\n",
+             <text x='{}' y='{:.1}' text-anchor='end'>{share:.1}</text>",
             if tenth == 0 { "#000" } else { "#ddd" },
             LEFT - 8.0,
             y + 4.0

@@ -100,6 +100,15 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
                 let job = JobId { kind: JobKind::Critique, ..text_job(id, author, *round) };
                 (job, |o| matches!(o, Outcome::Review { .. }))
             }
+            Event::Judged { comparison, judge, .. } => {
+                let job = JobId { kind: JobKind::Judge, ..text_job(id, judge, *comparison) };
+                (job, |o| matches!(o, Outcome::Judgement { .. }))
+            }
+            Event::Selected { .. } => {
+                let architect = &known.choosing.as_ref()?.architect;
+                let job = JobId { kind: JobKind::Select, ..text_job(id, architect, 0) };
+                (job, |o| matches!(o, Outcome::Choice { .. }))
+            }
             _ => continue,
         };
         let answer = state.by_job.get(&job).map(|at| &state.answers[*at]);
@@ -112,15 +121,18 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
 
 /// The job that an event gives up because its time is over, with the time it had.
 fn given_up(known: Option<&Deliberation>, event: &Event) -> Option<(JobId, Window)> {
-    let (Event::AuthorFailed { author, failure }
-    | Event::CheckFailed { author, failure, .. }
-    | Event::ReviewFailed { author, failure, .. }
-    | Event::RevisionFailed { author, failure, .. }) = event
-    else {
-        return None;
+    let (subject, failure, comparison) = match event {
+        Event::AuthorFailed { author, failure }
+        | Event::CheckFailed { author, failure, .. }
+        | Event::ReviewFailed { author, failure, .. }
+        | Event::RevisionFailed { author, failure, .. } => (author, failure, None),
+        Event::JudgementFailed { comparison, judge, failure } => (judge, failure, Some(*comparison)),
+        Event::SelectionFailed { failure } => (&known?.choosing.as_ref()?.architect, failure, None),
+        _ => return None,
     };
     let mut outstanding = known.filter(|_| failure.kind == FailureKind::Deadline)?.outstanding();
-    outstanding.find(|(job, _)| job.subject == *author)
+    outstanding
+        .find(|(job, _)| job.subject == *subject && comparison.is_none_or(|number| number == job.round))
 }
 
 /// A job is handed out: not while a living worker holds an answer to it, unless two had it at once.

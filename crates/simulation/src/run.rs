@@ -46,6 +46,10 @@ pub struct Report {
     pub accepted: usize,
     /// Of these, those that ended with a verdict.
     pub completed: usize,
+    /// Of these, those where judges compared near ties.
+    pub judged: usize,
+    /// Of these, those where an architect chose.
+    pub chosen: usize,
 }
 
 /// Where the coordinator of a process is found while it lives.
@@ -120,7 +124,14 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
     }
     let state = world.lock();
     let ended = state.histories.values().filter_map(|history| history.state.as_ref());
-    let completed = ended.filter(|known| known.status() == fleet_deliberation::Status::Completed).count();
+    let completed: Vec<_> =
+        ended.filter(|known| known.status() == fleet_deliberation::Status::Completed).collect();
+    let chose = |known: &&fleet_deliberation::Deliberation| {
+        known.choosing.as_ref().is_some_and(|choosing| matches!(choosing.outcome, Some(Ok(_))))
+    };
+    let judged = completed.iter().filter(|known| known.judging.is_some()).count();
+    let chosen = completed.iter().copied().filter(chose).count();
+    let completed = completed.len();
     Ok(Report {
         trace: state.trace.hash,
         steps: state.trace.steps,
@@ -129,6 +140,8 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
         given_up: state.given_up,
         accepted: state.accepted.len(),
         completed,
+        judged,
+        chosen,
     })
 }
 

@@ -315,7 +315,10 @@ fn a_process_that_closes_begins_nothing_and_lets_nothing_run_out_of_time() {
 fn an_unknown_role_names_the_councils_there_are() {
     let story = Story::of(|_| Says::Nothing);
     let error = story.submit(Request { role: "POET".into(), ..request(1, 0) }).unwrap_err();
-    assert_eq!(error.to_string(), "there is no council of role \"POET\"; councils exist for DEV, QA");
+    assert_eq!(
+        error.to_string(),
+        "there is no council of role \"POET\"; councils exist for ARCHITECT, DEV, QA"
+    );
 }
 
 #[test]

@@ -46,10 +46,12 @@ fn whatever_fails_everything_accepted_ends_once_and_nothing_is_asked_for_twice()
     let sum = |of: fn(&Report) -> u64| all.iter().filter_map(|(_, r)| r.as_ref().ok()).map(of).sum::<u64>();
     let (accepted, completed) = (sum(|r| r.accepted as u64), sum(|r| r.completed as u64));
     let (crashes, calls, steps) = (sum(|r| r.crashes), sum(|r| r.calls), sum(|r| r.steps));
+    let (judged, chosen) = (sum(|r| r.judged as u64), sum(|r| r.chosen as u64));
     println!(
-        "{seeds} seeds: {accepted} deliberations, {completed} with a verdict, {crashes} crashes, {calls} model \
-         calls, {steps} steps"
+        "{seeds} seeds: {accepted} deliberations, {completed} with a verdict ({judged} after judging, {chosen} with an \
+         architect's choice), {crashes} crashes, {calls} model calls, {steps} steps"
     );
+    assert!(judged > seeds / 20 && chosen > seeds / 20, "near ties are too few to tell: {judged}, {chosen}");
     assert!(completed * 2 > accepted && crashes > seeds / 10, "the faults are too many or too few to tell");
 }
 

@@ -123,12 +123,12 @@ fn councils_by_call_stand_beside_the_configured_ones_until_they_are_deleted() {
     let profile = councils.profile(&made, &made.agents[0]).unwrap();
     assert_eq!((profile.model.as_str(), profile.temperature), ("simulated", 0.1));
     let roles = || councils.all().iter().map(|council| council.role.to_string()).collect::<Vec<_>>();
-    assert_eq!(roles(), ["DEV", "OPS", "QA"]);
+    assert_eq!(roles(), ["ARCHITECT", "DEV", "OPS", "QA"]);
     let names: Vec<&str> = councils.profiles().map(|profile| profile.name.as_str()).collect();
     assert_eq!(names, ["default"]);
 
     handled(&calm, &coordinator, "ops", CouncilCommand::Delete).unwrap();
-    assert_eq!(roles(), ["DEV", "QA"]);
+    assert_eq!(roles(), ["ARCHITECT", "DEV", "QA"]);
     let again = handled(&calm, &coordinator, "OPS", CouncilCommand::Delete);
     assert!(matches!(again, Err(HandleError::NoCouncil { .. })), "{again:?}");
     let unnamed = handled(&calm, &coordinator, "a\nb", create("default"));

@@ -65,10 +65,9 @@ pub(super) fn why(ranking: &[Ranked], tiebreak: Option<&Tiebreak>) -> String {
 fn told_apart(author: &AgentId, tiebreak: &Tiebreak) -> Vec<String> {
     let strength = tiebreak.strengths.iter().find(|strength| strength.author == *author);
     let strength = strength.map(|strength| {
-        format!(
-            "judges: {} won, {} lost, {} tied (strength {:.2} ± {:.2})",
-            strength.wins, strength.losses, strength.ties, strength.strength, strength.error
-        )
+        let tied = if strength.ties > 0 { format!(", {} tied", strength.ties) } else { String::new() };
+        let (won, lost) = (strength.wins, strength.losses);
+        format!("judges {won} to {lost}{tied} ({:.2} ± {:.2})", strength.strength, strength.error)
     });
     let chosen = tiebreak.choice.as_ref().filter(|choice| choice.author == *author);
     let chosen = chosen.map(|choice| format!("chosen by the architect, citing {}", choice.cites.join(", ")));

@@ -34,6 +34,8 @@ fn flag_of(field: &str) -> Option<String> {
         "task_id" => "--id",
         "rounds" | "config.deliberation_rounds" => "--rounds",
         "num_agents" => "--agents",
+        "judges" => "--judges",
+        "top_k" => "--top-k",
         "priority" => "--priority",
         "constraints.rubric" => "--rubric",
         "constraints.requirements" => "--require",

@@ -31,6 +31,11 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
         "" => writeln!(text, "\nNo winner: {}. It follows, and should not be used as it is.", completed.why),
         winner => writeln!(text, "\nWinner: {winner}: {}.", completed.why),
     };
+    if let Some(reason) =
+        completed.near_ties.as_ref().map(|near| &near.reason).filter(|reason| !reason.is_empty())
+    {
+        let _ = writeln!(text, "The architect: {reason}");
+    }
     let _ = write!(
         text,
         "{} of {} agents, {about}{tokens} tokens, {seconds:.1} s",
@@ -43,9 +48,15 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
     text
 }
 
-/// What did not come of reviews, revisions and checks, a line a kind.
+/// What did not come of all but the proposals, a line a kind.
 fn not_come(failed: &[FailedJob]) -> String {
-    let kinds = [("critique", "reviews"), ("revise", "revisions"), ("check", "checks")];
+    let kinds = [
+        ("critique", "reviews"),
+        ("revise", "revisions"),
+        ("check", "checks"),
+        ("judge", "judgements"),
+        ("select", "choices of the architect"),
+    ];
     let line = |(kind, name): (&str, &str)| {
         let of_kind: Vec<&FailedJob> = failed.iter().filter(|job| job.kind == kind).collect();
         let first = of_kind.first()?;

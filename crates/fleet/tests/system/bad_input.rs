@@ -112,7 +112,7 @@ fn deliberations() -> Vec<Case> {
 
 /// Other calls that can be read and not be done.
 fn other_calls() -> Vec<Case> {
-    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound, Unimplemented};
+    use Code::{AlreadyExists, FailedPrecondition, InvalidArgument, NotFound};
     let council = |role: &str, agents| wire::CreateCouncilRequest {
         role: role.into(),
         num_agents: agents,
@@ -242,7 +242,7 @@ fn other_calls() -> Vec<Case> {
         case("a list of no known status", "ListDeliberations", &list(1, 99), InvalidArgument),
         case("nothing to cancel", "CancelDeliberation", &cancel("nobody", 1), NotFound),
         case("a reason without an end", "CancelDeliberation", &cancel("known", 4097), InvalidArgument),
-        case("an orchestration", "Orchestrate", &wire::OrchestrateRequest::default(), Unimplemented),
+        case("an orchestration of nothing", "Orchestrate", &wire::OrchestrateRequest::default(), NotFound),
     ]
 }
 

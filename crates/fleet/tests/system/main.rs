@@ -21,6 +21,7 @@ mod policies;
 mod profiles;
 mod python_client;
 mod secrets;
+mod selection;
 mod server;
 mod shutdown;
 mod streams;

@@ -308,7 +308,6 @@ async fn what_is_not_served_yet_says_so_in_a_sentence() {
     let (_model, _server, client) = serving(&place, 0).await;
     let mut calls = client.calls;
     let refusals = [
-        calls.orchestrate(wire::OrchestrateRequest::default()).await.unwrap_err(),
         calls.process_planning_event(wire::PlanningEventRequest::default()).await.unwrap_err(),
         calls.derive_subtasks(wire::DeriveSubtasksRequest::default()).await.unwrap_err(),
         calls.get_task_context(wire::GetTaskContextRequest::default()).await.unwrap_err(),
