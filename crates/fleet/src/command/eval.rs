@@ -49,7 +49,9 @@ pub(super) async fn run(mut loaded: Loaded, asked: Eval) -> anyhow::Result<Exit>
     place.claim(&plan, &chosen.profiles)?;
     let mut running = Running::start(&loaded, chosen, telemetry, Scope::All).await?;
     let found = evaluate(&mut running, &plan, &mut signals).await;
-    running.stop(found.as_ref().map_or(Some(Duration::ZERO), |_| None)).await;
+    // Nobody waits any more for what was left, or for what cannot be recorded.
+    let is_whole = matches!(found, Ok(Some(_)));
+    running.stop((!is_whole).then_some(Duration::ZERO)).await;
     let Some(found) = found? else {
         say(match place.is_kept() {
             true => "left; the same command goes on where it was",
@@ -90,7 +92,7 @@ pub(super) async fn run(mut loaded: Loaded, asked: Eval) -> anyhow::Result<Exit>
 /// The models that are evaluated.
 async fn choose(loaded: &Loaded, plan: &Plan, world: World) -> anyhow::Result<Chosen> {
     if plan.simulated {
-        return model::erring(loaded, world, Arc::new(Keys::of(plan)?));
+        return model::erring(loaded, world, plan.seed, Arc::new(Keys::of(plan)?));
     }
     let role = plan.tasks.first().map_or("", |task| task.role.as_str());
     let chosen = model::choose(loaded, world, model::For::Task { role }).await?;
@@ -99,15 +101,15 @@ async fn choose(loaded: &Loaded, plan: &Plan, world: World) -> anyhow::Result<Ch
                        with --url, or give --simulated for its error model";
         return Err(Problem::new(Exit::Unavailable, message).into());
     }
-    if let Some(profile) =
-        chosen.profiles.iter().find(|profile| profile.model == SIMULATED && profile.name != SIMULATED)
-    {
-        let message = format!(
-            "profile {} is the simulated model, which answers nothing for real; give --simulated for its error model, \
-             or name a server for the profile",
-            profile.name
-        );
-        return Err(Problem::new(Exit::Refused, message).into());
+    for role in plan.roles() {
+        let profile = model::profile_of(&loaded.config, role);
+        if chosen.profiles.iter().any(|known| known.name == profile && known.model == SIMULATED) {
+            let message = format!(
+                "the council of {role} speaks through profile {profile}, which is the simulated model and answers \
+                 nothing for real; give --simulated for its error model, or name a server for the profile"
+            );
+            return Err(Problem::new(Exit::Refused, message).into());
+        }
     }
     Ok(chosen)
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 use fleet_scripted::{Call, Reply};
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Place, Scripted, kind_of, root};
+use crate::support::{Ended, Place, Scripted, held, kind_of, root, until};
 
 /// The tasks that come with fleet.
 fn forty() -> String {
@@ -254,4 +254,26 @@ async fn flags_that_make_no_sense_together_are_refused() {
     std::fs::write(taken.join("thesis.txt"), "x").unwrap();
     let taken = [&of(&["--simulated", "--state"])[..], &[taken.to_str().unwrap()]].concat();
     refused(&place, &taken, 2, &["holds something else than an evaluation"]).await;
+}
+
+#[tokio::test]
+async fn an_evaluation_that_is_left_goes_on_with_what_it_began() {
+    let (model, let_go) = held("propose").await;
+    let place = Place::new();
+    let (file, state) = (some(&place, &QUICK[..1]), place.path("eval"));
+    let (url, state) = (model.url(), state.to_str().unwrap().to_owned());
+    let evaluate = || {
+        let arms = ["--arms", "one", "--json", "--state", &state];
+        place.fleet(&[&["eval", &file, "--url", &url][..], &arms].concat())
+    };
+    let running = evaluate().start();
+    until("it asks the model", || !model.calls().is_empty()).await;
+    running.signal("-INT");
+    let left = running.ended().await;
+    assert_eq!((left.code, left.stdout.as_str()), (130, ""), "{}", left.stderr);
+    assert!(left.stderr.contains("the same command goes on"), "{}", left.stderr);
+    let_go.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(report(&evaluate().end().await)["tasks"], 1);
+    let listed = place.fleet(&["list", "--json", "--state", &state]).end().await;
+    assert_eq!(serde_json::from_str::<Value>(&listed.stdout).unwrap().as_array().map(Vec::len), Some(1));
 }

@@ -18,11 +18,14 @@ use crate::{Exit, Problem};
 /// The longest the hidden tests of one proposal may take, in milliseconds.
 const TIMEOUT_MS: u64 = 120_000;
 
+/// Scores by the task's id and the code.
+type Known = BTreeMap<(String, String), Arc<OnceCell<Score>>>;
+
 /// Scores of proposals. The same code is scored once.
 #[derive(Clone)]
 pub(super) struct Hidden {
     checker: Arc<dyn Checker>,
-    known: Arc<Mutex<BTreeMap<(String, String), Arc<OnceCell<Score>>>>>,
+    known: Arc<Mutex<Known>>,
     at_once: Arc<Semaphore>,
 }
 

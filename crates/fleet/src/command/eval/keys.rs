@@ -13,7 +13,6 @@ use super::plan::Plan;
 /// The answers to the tasks, by their ids.
 #[derive(Debug)]
 pub(super) struct Keys {
-    seed: u64,
     tasks: BTreeMap<String, Arc<AnswerKey>>,
 }
 
@@ -30,7 +29,7 @@ impl Keys {
             };
             tasks.insert(task.id.clone(), Arc::new(key));
         }
-        Ok(Keys { seed: plan.seed, tasks })
+        Ok(Keys { tasks })
     }
 }
 
@@ -43,7 +42,7 @@ impl AnswerKeys for Keys {
             key: Arc::clone(self.tasks.get(&task)?),
             rates: ErrorRates { p, rho, q },
             // Neither the arm nor the rates: arms, and points of a sweep, meet the same attempts.
-            name: format!("{} {task} {repetition}", self.seed),
+            name: format!("{task} {repetition}"),
             attempt: match arm {
                 Arm::One | Arm::Best => Some(sample),
                 Arm::Council | Arm::Judged => None,

@@ -34,7 +34,8 @@ struct Stamp {
     seed: Option<u64>,
     agents: Option<u32>,
     rounds: u32,
-    judges: Option<u32>,
+    /// How near ties are told apart in arm judged.
+    selection: String,
 }
 
 impl Place {
@@ -68,7 +69,7 @@ impl Place {
             seed: plan.simulated.then_some(plan.seed),
             agents: plan.agents,
             rounds: plan.rounds,
-            judges: plan.judges,
+            selection: plan.selection.clone(),
         };
         let unusable = |what: &str, error: std::io::Error| {
             Problem::new(Exit::Unavailable, format!("{} cannot be {what}: {error}", path.display()))
@@ -107,7 +108,7 @@ impl Stamp {
             ("--seed", self.seed != now.seed),
             ("--agents", self.agents != now.agents),
             ("--rounds", self.rounds != now.rounds),
-            ("--judges", self.judges != now.judges),
+            ("judges or [selection]", self.selection != now.selection),
         ];
         let different: Vec<&str> = differs.iter().filter(|(_, is)| *is).map(|(what, _)| *what).collect();
         if different.is_empty() {

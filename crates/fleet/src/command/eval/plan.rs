@@ -7,7 +7,7 @@ use fleet_evaluation::{Arm, Rates, Sweep, Task, Trial, Unscored, check_arms, rea
 use fleet_orchestrator::{HandleError, Request};
 
 use crate::cli::{Eval, in_flags};
-use crate::config::Loaded;
+use crate::config::{Loaded, Selection};
 use crate::{Exit, Problem};
 
 /// Who submits what an evaluation runs.
@@ -30,7 +30,9 @@ pub(super) struct Plan {
     pub(super) sweep: Option<Sweep>,
     pub(super) agents: Option<u32>,
     pub(super) rounds: u32,
-    pub(super) judges: Option<u32>,
+    judges: Option<u32>,
+    /// How near ties are told apart in arm judged, in words.
+    pub(super) selection: String,
     timeout_ms: Option<u64>,
 }
 
@@ -84,6 +86,11 @@ impl Plan {
             agents: asked.agents,
             rounds: asked.rounds.unwrap_or(1),
             judges: asked.judges,
+            selection: {
+                let Selection { judges, top_k, architect } = &loaded.config.selection;
+                let judges = asked.judges.unwrap_or(*judges);
+                format!("{judges} judges, top_k {top_k}, architect {architect}")
+            },
             timeout_ms: asked.timeout.map(|seconds| seconds.saturating_mul(1000)),
         };
         for arm in &plan.arms {

@@ -18,10 +18,13 @@ pub(super) fn proposal(trial: &ErrorTrial, attempt: Attempt, revised: bool, dice
     text.push_str(
         "## Analysis\n\nWhat counts is the result for ordinary input, and what happens at the edges.\n",
     );
-    for (nth, requirement) in trial.key.requirements.iter().enumerate() {
-        if dice.happens(SPOKEN_OF) {
-            let _ = write!(text, "{}- {requirement}\n", if nth == 0 { "\n" } else { "" });
-        }
+    let requirements: Vec<&String> =
+        trial.key.requirements.iter().filter(|_| dice.happens(SPOKEN_OF)).collect();
+    if !requirements.is_empty() {
+        text.push('\n');
+    }
+    for requirement in requirements {
+        let _ = writeln!(text, "- {requirement}");
     }
     let _ = write!(text, "\n## Approach\n\n{}\n", dice.one_of(&APPROACHES));
     let (language, code) = (&trial.key.language, trial.code(attempt).trim_end());
