@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod eval;
 mod flags;
 
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
+pub use eval::Eval;
 pub(crate) use flags::in_flags;
 
 /// Under which heading the help of every command has the flags that all of them take.
@@ -86,6 +88,29 @@ pub enum Command {
     /// of every profile (those of single agents: see councils). Nothing is changed, and no model is called. Ends
     /// with 8 if something does not work.
     Doctor(Doctor),
+    /// Compare ways to spend tokens on a file of tasks with hidden tests
+    ///
+    /// Each task is run in four arms: `one`, a single call; `best`, samples of the same prompt ranked by their checks
+    /// alone; `council`, a council that proposes, reviews and revises; `judged`, the same with near ties told apart by
+    /// judges. The dearest arm is run first, and `best` draws samples until it has used as many tokens. Then hidden
+    /// tests, which no model saw, say which winners are right. The report has the share of tasks that each arm solved
+    /// with 95 % intervals, their differences, tokens, time, and what a better choice among the same proposals would
+    /// have solved.
+    ///
+    /// FILE has a JSON object a line: id, language, description, hidden_tests, and if wanted role, rubric,
+    /// requirements, keywords, tests, solution, wrong (docs/evaluation.md). Forty tasks in five languages come with
+    /// fleet: crates/evaluation/tasks/forty.jsonl.
+    ///
+    /// With --simulated no model is asked: the simulated model answers with the right and wrong code of the file, by an
+    /// error model with three rates, so that one can see how the arms compare if models err so:
+    ///
+    ///   fleet eval forty.jsonl --simulated p=0.6,rho=0.3,q=0.7
+    ///   fleet eval forty.jsonl --simulated --sweep p=0.2..0.9/8 --out report
+    ///
+    /// The report goes to standard output, progress to standard error. Everything is in a state of its own, which is
+    /// thrown away unless --state names a directory; then the same command goes on where it was interrupted.
+    #[command(verbatim_doc_comment)]
+    Eval(Eval),
     /// Show every configuration value in effect, and where it came from
     Config(ShowConfig),
     /// Write the state to one file, whether or not a server works on it
@@ -517,6 +542,7 @@ impl Cli {
         say("--state", "state.dir", &self.state);
         let model = match &self.command {
             Command::Deliberate(deliberate) => Some(&deliberate.model),
+            Command::Eval(eval) => Some(&eval.model),
             Command::Resume(resume) => {
                 say("--url", "model.url", &resume.url);
                 say("--url", "model.kind", &resume.url.as_ref().map(|_| "openai".into()));

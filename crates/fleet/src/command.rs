@@ -6,6 +6,7 @@ mod config;
 mod councils;
 mod deliberate;
 mod doctor;
+mod eval;
 mod list;
 mod log;
 mod manual;
@@ -63,6 +64,7 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::List(list) => list::run(&loaded, list).await,
             Command::Models(models) => models::run(&loaded, models).await,
             Command::Doctor(doctor) => doctor::run(&loaded, doctor).await,
+            Command::Eval(eval) => eval::run(loaded, eval).await,
             Command::Status(status) => status::run(&loaded, status).await,
             Command::Councils(councils) => councils::run(&loaded, councils).await,
             Command::Backup(backup) => backup::run(&loaded, backup).await,

@@ -7,8 +7,8 @@ use anyhow::Context as _;
 use fleet_deliberation::{FailureKind, Profile};
 use fleet_embedded::{SystemClock, SystemEntropy};
 use fleet_llm::{
-    BadModels, Found, Limits, Models, ModelsSettings, OpenAi, PROBE_MS, ProfileSettings, SIMULATED,
-    ServerConfig, ServerSettings, SimulatedSettings, USUAL_PORTS, discover,
+    AnswerKeys, BadModels, Found, Limits, Models, ModelsSettings, OpenAi, PROBE_MS, ProfileSettings,
+    SIMULATED, ServerConfig, ServerSettings, SimulatedSettings, USUAL_PORTS, discover,
 };
 use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{Clock, Entropy, NoObserver, Observer};
@@ -107,6 +107,26 @@ pub(crate) async fn choose(loaded: &Loaded, world: World, purpose: For<'_>) -> a
     Ok(Chosen { models: Arc::new(models), profiles: named(config, &names), label, named: labels })
 }
 
+/// The simulated model for every profile, erring by its error model and without taking time.
+pub(crate) fn erring(
+    loaded: &Loaded,
+    world: World,
+    seed: u64,
+    keys: Arc<dyn AnswerKeys>,
+) -> anyhow::Result<Chosen> {
+    let label = "the SIMULATED model, erring by its error model".to_owned();
+    let way = || Way { servers: Vec::new(), name: SIMULATED.into(), label: label.clone() };
+    let ways: BTreeMap<&str, Way> = profiles_of(&loaded.config).map(|(name, _)| (name, way())).collect();
+    let names = ways.iter().map(|(name, way)| (*name, way.name.clone())).collect();
+    let mut settings = ModelsSettings { keys: Some(keys), ..settings(&loaded.config, ways) };
+    settings.simulated.latency_ms = 0;
+    settings.simulated.seed = seed;
+    let models = Models::new(settings, world.clock, world.entropy, world.observer)
+        .map_err(|bad| refused(loaded, bad))?;
+    let profiles = named(&loaded.config, &names);
+    Ok(Chosen { models: Arc::new(models), profiles, label, named: Vec::new() })
+}
+
 /// The profiles of the configuration, with the names of models as far as it says them.
 pub(crate) fn profiles(loaded: &Loaded) -> Vec<Profile> {
     named(&loaded.config, &BTreeMap::new())
@@ -147,7 +167,7 @@ pub(crate) fn profiles_of(config: &Config) -> impl Iterator<Item = (&str, &Model
 }
 
 /// The profile of a role's council, as far as the configuration says.
-fn profile_of<'a>(config: &'a Config, role: &str) -> &'a str {
+pub(crate) fn profile_of<'a>(config: &'a Config, role: &str) -> &'a str {
     let council = config.councils.iter().find(|(known, _)| known.as_str().eq_ignore_ascii_case(role));
     council.and_then(|(_, council)| council.profile.as_deref()).unwrap_or(DEFAULT_PROFILE)
 }

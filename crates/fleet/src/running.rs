@@ -12,7 +12,7 @@ use fleet_checks::{Policies, Suite};
 use fleet_deliberation::{Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
-use fleet_orchestrator::port::{Answers, Clock, EventStore, NoObserver};
+use fleet_orchestrator::port::{Answers, Checker, Clock, EventStore, NoObserver};
 use fleet_orchestrator::{
     Coordinator, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
@@ -42,6 +42,8 @@ pub(crate) struct Running {
     pub(crate) ticks: Arc<Ticks>,
     pub(crate) models: Arc<Models>,
     pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) checker: Arc<dyn Checker>,
+    pub(crate) answers: Arc<dyn Answers>,
     pub(crate) stop: CancellationToken,
     pub(crate) parts: Parts,
     workers: Parts,
@@ -144,6 +146,8 @@ impl Running {
             ticks,
             models: chosen.models,
             clock,
+            checker: suite,
+            answers: Arc::clone(&embedded.answers),
             stop,
             parts,
             workers,

@@ -6,8 +6,9 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate knows of the others: always, and besides in its tests only.
-const ARROWS: [(&str, &[&str], &[&str]); 14] = [
+const ARROWS: [(&str, &[&str], &[&str]); 15] = [
     ("fleet-deliberation", &[], &[]),
+    ("fleet-evaluation", &["fleet-deliberation"], &[]),
     ("fleet-orchestrator", &["fleet-deliberation"], &[]),
     ("fleet-worker", &["fleet-deliberation", "fleet-orchestrator"], &["fleet-scripted"]),
     ("fleet-checks", &["fleet-deliberation", "fleet-orchestrator"], &[]),
@@ -24,6 +25,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 14] = [
             "fleet-checks",
             "fleet-deliberation",
             "fleet-embedded",
+            "fleet-evaluation",
             "fleet-llm",
             "fleet-orchestrator",
             "fleet-server",

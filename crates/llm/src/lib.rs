@@ -20,4 +20,7 @@ pub use pool::{
     BUSIER_MORE_MAX, BUSIER_TIMES_MAX, BreakerStatus, Condition, FAULTS_TO_OPEN, Health, LEFT_ALONE_MS_MAX,
     PAUSE_MS, PAUSE_MS_MAX, PoolStatus, SILENT_LOOKS_TO_DOWN, ServerStatus, WAITING_MAX,
 };
-pub use simulated::{LABEL, SIMULATED, SimulatedModel, SimulatedSettings};
+pub use simulated::{
+    AnswerKey, AnswerKeys, Attempt, ErrorRates, ErrorTrial, LABEL, SIMULATED, SimulatedModel,
+    SimulatedSettings,
+};

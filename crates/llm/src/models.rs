@@ -45,7 +45,8 @@ impl Models {
             pools,
             servers,
             endpoints: Endpoints::new(&settings, world.clone()),
-            simulated: SimulatedModel::new(settings.simulated, world.clock.clone()),
+            simulated: SimulatedModel::new(settings.simulated, world.clock.clone())
+                .with_keys(settings.keys.clone()),
             health_every_ms: settings.health_every_ms,
             world,
         })

@@ -2,6 +2,7 @@
 
 mod comparison;
 mod draft;
+mod errors;
 mod task;
 mod text;
 
@@ -13,6 +14,7 @@ use fleet_orchestrator::port::{Clock, Heard, LanguageModel, ModelError, ModelReq
 
 use crate::dice::Dice;
 use draft::Draft;
+pub use errors::{AnswerKey, AnswerKeys, Attempt, ErrorRates, ErrorTrial};
 use task::Task;
 
 /// The name of the model in all that it writes.
@@ -57,13 +59,20 @@ impl Default for SimulatedSettings {
 pub struct SimulatedModel {
     settings: SimulatedSettings,
     clock: Arc<dyn Clock>,
+    keys: Option<Arc<dyn AnswerKeys>>,
 }
 
 impl SimulatedModel {
     /// A model that takes its time from `clock`, and nothing else from anywhere.
     #[must_use]
     pub fn new(settings: SimulatedSettings, clock: Arc<dyn Clock>) -> SimulatedModel {
-        SimulatedModel { settings, clock }
+        SimulatedModel { settings, clock, keys: None }
+    }
+
+    /// The same, with right and wrong answers to what `keys` knows: of these it errs as its error model says.
+    #[must_use]
+    pub fn with_keys(self, keys: Option<Arc<dyn AnswerKeys>>) -> SimulatedModel {
+        SimulatedModel { keys, ..self }
     }
 
     fn duration_ms(&self, tokens: u64, dice: &mut Dice) -> u64 {
@@ -145,11 +154,18 @@ impl SimulatedModel {
         }
         let user = || request.messages.iter().rev().filter(|message| message.speaker == Speaker::User);
         let marked = || user().find_map(|message| Draft::marked(&message.text));
-        let text = match request.job.kind {
-            JobKind::Critique if malformed => return Ok((text::malformed_review(dice), false)),
-            JobKind::Critique => return Ok((text::review(marked(), dice), false)),
-            JobKind::Judge | JobKind::Select if malformed => return Ok(("I cannot decide.".into(), false)),
-            JobKind::Judge | JobKind::Select => {
+        let trial = self.keys.as_ref().and_then(|keys| keys.trial(&request.job.deliberation));
+        let text = match (request.job.kind, trial) {
+            (JobKind::Critique, _) if malformed => return Ok((text::malformed_review(dice), false)),
+            (JobKind::Judge | JobKind::Select, _) if malformed => {
+                return Ok(("I cannot decide.".into(), false));
+            }
+            (JobKind::Test, _) if malformed => return Ok(("I would test the edges.".into(), false)),
+            // The error model says nothing of tests.
+            (JobKind::Test, _) => return Ok((text::tests(&Task::of(request), dice), false)),
+            (_, Some(trial)) => errors::answer(&trial, self.settings.seed, request),
+            (JobKind::Critique, None) => return Ok((text::review(marked(), dice), false)),
+            (JobKind::Judge | JobKind::Select, None) => {
                 let user = user().next().map_or("", |message| message.text.as_str());
                 let say = if request.job.kind == JobKind::Judge {
                     comparison::judgement
@@ -158,12 +174,10 @@ impl SimulatedModel {
                 };
                 return Ok((say(user, dice), false));
             }
-            JobKind::Test if malformed => return Ok(("I would test the edges.".into(), false)),
-            JobKind::Test => return Ok((text::tests(&Task::of(request), dice), false)),
-            JobKind::Propose | JobKind::Check | JobKind::Trial => {
+            (JobKind::Propose | JobKind::Check | JobKind::Trial, None) => {
                 text::proposal(&Task::of(request), Draft::first(dice, request.temperature), dice)
             }
-            JobKind::Revise => {
+            (JobKind::Revise, None) => {
                 let before = marked().unwrap_or_else(|| Draft::first(dice, request.temperature));
                 text::revision(&Task::of(request), before, before.revised(dice), dice)
             }

@@ -85,6 +85,11 @@ impl Loaded {
         })
     }
 
+    /// From here on, `dir` is the directory for what must outlive the process.
+    pub(crate) fn work_in(&mut self, dir: PathBuf) {
+        self.state_dir = Some(dir);
+    }
+
     /// The directory for what must outlive the process; an error where nothing says which.
     pub fn state_dir(&self) -> Result<PathBuf, ConfigError> {
         let nowhere = ConfigError::NoHome { key: "state.dir", variable: "XDG_STATE_HOME" };

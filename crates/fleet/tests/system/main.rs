@@ -10,6 +10,7 @@ mod crash;
 mod discovery;
 mod disks;
 mod durability;
+mod eval;
 mod exit_codes;
 mod figures;
 mod http;

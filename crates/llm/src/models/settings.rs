@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use secrecy::SecretString;
 
 use crate::openai::shown;
-use crate::{BadServer, Limits, SimulatedSettings};
+use crate::{AnswerKeys, BadServer, Limits, SimulatedSettings};
 
 /// How often servers are looked at, unless said otherwise, in milliseconds.
 pub const HEALTH_EVERY_MS: u64 = 15_000;
@@ -18,6 +19,8 @@ pub struct ModelsSettings {
     pub profiles: BTreeMap<String, ProfileSettings>,
     /// The simulated model.
     pub simulated: SimulatedSettings,
+    /// Right and wrong answers for its error model; only an evaluation has them.
+    pub keys: Option<Arc<dyn AnswerKeys>>,
     /// How long an agent's own server may take.
     pub endpoint_limits: Limits,
     /// The most calls at once at an agent's own server; 0 is no limit.
@@ -31,6 +34,7 @@ impl Default for ModelsSettings {
         ModelsSettings {
             profiles: BTreeMap::new(),
             simulated: SimulatedSettings::default(),
+            keys: None,
             endpoint_limits: Limits::default(),
             endpoint_calls_max: 0,
             health_every_ms: HEALTH_EVERY_MS,

@@ -31,7 +31,12 @@ pub(super) fn choice(user: &str, dice: &mut Dice) -> String {
             best = (place, worth);
         }
     }
-    let letter = char::from(b'A' + u8::try_from(best.0).unwrap_or(0));
+    chosen(user, best.0)
+}
+
+/// The choice of the proposal in a place, citing what there is of it.
+pub(super) fn chosen(user: &str, place: usize) -> String {
+    let letter = char::from(b'A' + u8::try_from(place).unwrap_or(0));
     let ids =
         user.rsplit_once("of these ids: ").map_or("", |(_, behind)| behind.lines().next().unwrap_or(""));
     let ids = ids.split(". ").next().unwrap_or_default().split(", ");

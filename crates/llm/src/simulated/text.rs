@@ -9,13 +9,13 @@ use super::draft::{Draft, Flaw};
 use super::task::{Language, Task};
 use crate::dice::Dice;
 
-const APPROACHES: [&str; 4] = [
+pub(super) const APPROACHES: [&str; 4] = [
     "Begin with the plainest thing that can work, and keep every step small enough to be tested by itself.",
     "State what must always hold, write it down as checks, and let the code follow from it.",
     "Go from the edges inwards: empty input, one item, very many, then the ordinary case.",
     "Choose the data first: with the right shape, little code is left to be wrong.",
 ];
-const RISKS: [&str; 4] = [
+pub(super) const RISKS: [&str; 4] = [
     "Very large input: time and memory grow with it, so a bound belongs at the edge.",
     "Input of the wrong type is refused with a message that names what was given.",
     "Nothing is shared between calls, so they may run side by side.",

@@ -1,0 +1,6 @@
+//! The rules of an evaluation.
+
+mod arms;
+mod files;
+mod plots;
+mod reports;
