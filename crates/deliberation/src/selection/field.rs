@@ -8,8 +8,8 @@ use crate::{AgentId, Comparison, Deliberation, Standing};
 const WEIGHT_APART: u32 = 8;
 
 /// Those of `entrants`, which stand in the order of the evidence, that are near ties with the first, itself included;
-/// fewer than two where it has none. A proposal that failed badly is never one, nor one that is nearly the same as
-/// another before it. More evidence against a proposal never makes it one.
+/// fewer than two where it has none. A proposal that failed badly is never one, nor one that is the same as another
+/// before it but for its layout. More evidence against a proposal never makes it one.
 pub(crate) fn near_ties<'a, 'b>(entrants: &'b [Entrant<'a>], top_k: u32) -> Vec<&'b Entrant<'a>> {
     let mut near: Vec<&Entrant<'_>> = Vec::new();
     let Some(first) = entrants.first().filter(|first| first.standing != Standing::Failed) else {
@@ -20,7 +20,9 @@ pub(crate) fn near_ties<'a, 'b>(entrants: &'b [Entrant<'a>], top_k: u32) -> Vec<
             && entrant.behaviour() == first.behaviour()
             && entrant.merit.failures() <= first.merit.failures()
             && entrant.merit.findings_weight < first.merit.findings_weight.saturating_add(WEIGHT_APART);
-        if hardly_worse && !near.iter().any(|other| other.sketch.is_near(entrant.sketch)) {
+        // A single token may be what makes one of two right, so that only what is the same is left out.
+        let same = |other: &&Entrant<'_>| other.sketch.likeness(entrant.sketch) == Some(1.0);
+        if hardly_worse && !near.iter().any(same) {
             near.push(entrant);
         }
         if near.len() == top_k as usize {
