@@ -133,7 +133,7 @@ fn about(event: &Event) -> Option<About> {
     }
 }
 
-fn sentence(state: &Deliberation, event: &Event) -> String {
+pub(crate) fn sentence(state: &Deliberation, event: &Event) -> String {
     match event {
         Event::Opened(opened) => {
             let (agents, role) = (opened.submission.members.len(), &opened.submission.role);
