@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use fleet_deliberation::Digest;
+use rusqlite::{Connection, params};
 
 use crate::OpenError;
 use crate::error::Nonsense;
@@ -21,10 +22,11 @@ pub(crate) const LOG_INDEX: &str = "-shm";
 /// The format this version writes. Every earlier one is read, and taken over when it is opened for writing:
 ///
 /// 1. held histories of deliberations only, in records of form 1. Its tables are the same.
-/// 2. holds histories of councils besides, and records of form 2.
+/// 2. holds histories of councils besides, and records of forms 2 and 3.
+/// 3. holds the head of every history, how many histories there are, and a digest with every answer.
 ///
 /// An earlier version would take the new histories and records for damaged, so it is told at once.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// The oldest format that is read.
 const FORMAT_MIN: u32 = 1;
@@ -35,7 +37,9 @@ const APPLICATION: u32 = 0x464c_4545;
 // Rows are small: a history's text stands once, records name it by key; the last sequence of a history is
 // the highest of its records. `histories.bytes` is set when a history ends. Answers are found by the
 // deliberation in front of their job's id. A position is never given twice: `marks` holds the highest
-// ones that were given, written only when rows are deleted.
+// ones that were given, written only when rows are deleted. What makes changes noticed (`verify.rs`): the mark
+// `histories` counts them, a history's head has how many records it has and the hash of the last one, and an
+// answer has a digest of its bytes; `heads.leaving` is set when its answers are forgotten and it soon will be.
 const TABLES: &str = "
 CREATE TABLE histories (
     key INTEGER PRIMARY KEY,
@@ -58,7 +62,8 @@ CREATE UNIQUE INDEX records_in_order ON records(history, sequence);
 CREATE TABLE answers (
     position INTEGER PRIMARY KEY,
     job TEXT NOT NULL UNIQUE,
-    body BLOB NOT NULL
+    body BLOB NOT NULL,
+    digest BLOB
 ) STRICT;
 CREATE TABLE announcements (
     id TEXT PRIMARY KEY,
@@ -70,6 +75,18 @@ CREATE TABLE announcements (
 CREATE INDEX announcements_in_order ON announcements(position);
 CREATE TABLE attempts (job TEXT PRIMARY KEY, attempts INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// What format 3 has besides.
+const HEADS: &str = "
+CREATE TABLE heads (
+    history INTEGER PRIMARY KEY,
+    id TEXT NOT NULL,
+    records INTEGER NOT NULL,
+    digest BLOB NOT NULL,
+    leaving INTEGER NOT NULL DEFAULT 0
+) STRICT;
+INSERT INTO marks (name, value) SELECT 'histories', count(*) FROM histories;
 ";
 
 /// What a file is, judged by what SQLite says of it.
@@ -165,12 +182,34 @@ fn judge(path: &Path, application: u32, format: u32) -> Result<State, OpenError>
     }
 }
 
-/// Takes a file of an earlier format over. Records stay as they are: each says which form it has.
+/// Takes a file of an earlier format over, all of it or nothing. Records stay as they are: each says which form
+/// it has. What is there is taken for what was written; answers from before have no digest.
 pub(crate) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
     let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format < FORMAT {
+        connection.execute_batch("BEGIN IMMEDIATE; ALTER TABLE answers ADD COLUMN digest BLOB;")?;
+        connection.execute_batch(HEADS)?;
+        write_heads(connection)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
+        connection.execute_batch("COMMIT")?;
         tracing::info!(format, now = FORMAT, "the state was taken over from an earlier version");
+    }
+    Ok(())
+}
+
+/// Writes the head of every history from its last record.
+fn write_heads(connection: &Connection) -> rusqlite::Result<()> {
+    let mut last = connection.prepare(
+        "SELECT key, id, sequence, body FROM histories JOIN records ON history = key
+         WHERE sequence = (SELECT max(sequence) FROM records WHERE history = key)",
+    )?;
+    let mut head =
+        connection.prepare("INSERT INTO heads (history, id, records, digest) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut rows = last.query([])?;
+    while let Some(row) = rows.next()? {
+        let (key, records): (i64, i64) = (row.get(0)?, row.get(2)?);
+        let digest = Digest::of(row.get_ref(3)?.as_blob()?);
+        head.execute(params![key, row.get_ref(1)?.as_str()?, records, digest.as_bytes()])?;
     }
     Ok(())
 }
@@ -178,7 +217,7 @@ pub(crate) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
 /// Makes the tables in an empty file, all or none.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES}
+        "BEGIN IMMEDIATE; {TABLES} {HEADS}
          PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
     ))
 }
