@@ -174,7 +174,9 @@ mod tests {
         };
         let mut decision = Decision::default();
         decision.take(Command::Submit { submission: Box::new(submission), at }).unwrap();
-        while let Some((job, _)) = decision.state.as_ref().unwrap().outstanding().next() {
+        loop {
+            let awaited = decision.state.as_ref().unwrap().outstanding().map(|(job, _)| job).next();
+            let Some(job) = awaited else { break };
             let usage = Usage::default();
             let report = match job.kind {
                 JobKind::Propose | JobKind::Revise => Report::Text { usage },

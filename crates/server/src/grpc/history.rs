@@ -34,7 +34,7 @@ impl Grpc {
         });
         // An answer is read when the one before was taken, so that no more than that is held for a reader.
         let jobs = std::mem::take(&mut recording.jobs).into_iter();
-        let open = Open { recording: recording, jobs, _place: place };
+        let open = Open { recording, jobs, _place: place };
         let answers = unfold(open, |mut open| async { open.next().await.map(|answer| (answer, open)) });
         Ok(Box::pin(iter(records).chain(answers)))
     }
