@@ -200,7 +200,7 @@ impl Ledger {
             ])?;
         if known.is_some() && end.has_head {
             self.connection
-                .prepare_cached("UPDATE heads SET records = ?2, digest = ?3 WHERE history = ?1")?
+                .prepare_cached("UPDATE histories SET records = ?2, head = ?3 WHERE key = ?1")?
                 .execute(params![end.key, signed(end.last), digest.as_bytes()])?;
         }
         if entry.ends {
@@ -222,11 +222,8 @@ impl Ledger {
     fn open_history(&mut self, history: &HistoryId, at: Timestamp, first: Digest) -> rusqlite::Result<End> {
         let key = self
             .connection
-            .prepare_cached("INSERT INTO histories (id, opened_at) VALUES (?1, ?2)")?
-            .insert(params![history.as_str(), signed(at.0)])?;
-        self.connection
-            .prepare_cached("INSERT INTO heads (history, id, records, digest) VALUES (?1, ?2, 1, ?3)")?
-            .execute(params![key, history.as_str(), first.as_bytes()])?;
+            .prepare_cached("INSERT INTO histories (id, opened_at, records, head) VALUES (?1, ?2, 1, ?3)")?
+            .insert(params![history.as_str(), signed(at.0), first.as_bytes()])?;
         self.connection
             .prepare_cached("UPDATE marks SET value = value + 1 WHERE name = ?1")?
             .execute([HISTORIES])?;
@@ -242,8 +239,7 @@ impl Ledger {
             .prepare_cached(
                 "SELECT key, coalesce(max(sequence), 0), ended_at IS NOT NULL,
                         coalesce(sum(length(body)), 0),
-                        (SELECT body FROM records WHERE history = key ORDER BY sequence DESC LIMIT 1),
-                        (SELECT digest FROM heads WHERE history = key)
+                        (SELECT body FROM records WHERE history = key ORDER BY sequence DESC LIMIT 1), head
                  FROM histories LEFT JOIN records ON history = key WHERE id = ?1 GROUP BY key",
             )?
             .query_row([history.as_str()], |row| {
@@ -289,7 +285,6 @@ impl Ledger {
             "DELETE FROM announcements WHERE position IN (SELECT position FROM records WHERE history = ?1)",
             "DELETE FROM records WHERE history = ?1",
             "DELETE FROM histories WHERE key = ?1",
-            "DELETE FROM heads WHERE history = ?1",
         ] {
             self.connection.prepare_cached(sql)?.execute([end.key])?;
         }
@@ -330,9 +325,7 @@ impl Ledger {
             self.mark(ANSWERS, self.given.answers)?;
             // Its history goes next; what is missing in between was not taken away by others.
             self.connection
-                .prepare_cached(
-                    "UPDATE heads SET leaving = 1 WHERE history = (SELECT key FROM histories WHERE id = ?1)",
-                )?
+                .prepare_cached("UPDATE histories SET leaving = 1 WHERE id = ?1")?
                 .execute([HistoryId::deliberation(deliberation).as_str()])?;
         }
         Ok(Applied::AnswersForgotten(last))

@@ -37,9 +37,7 @@ const APPLICATION: u32 = 0x464c_4545;
 // Rows are small: a history's text stands once, records name it by key; the last sequence of a history is
 // the highest of its records. `histories.bytes` is set when a history ends. Answers are found by the
 // deliberation in front of their job's id. A position is never given twice: `marks` holds the highest
-// ones that were given, written only when rows are deleted. What makes changes noticed (`verify.rs`): the mark
-// `histories` counts them, a history's head has how many records it has and the hash of the last one, and an
-// answer has a digest of its bytes; `heads.leaving` is set when its answers are forgotten and it soon will be.
+// ones that were given, written only when rows are deleted.
 const TABLES: &str = "
 CREATE TABLE histories (
     key INTEGER PRIMARY KEY,
@@ -62,8 +60,7 @@ CREATE UNIQUE INDEX records_in_order ON records(history, sequence);
 CREATE TABLE answers (
     position INTEGER PRIMARY KEY,
     job TEXT NOT NULL UNIQUE,
-    body BLOB NOT NULL,
-    digest BLOB
+    body BLOB NOT NULL
 ) STRICT;
 CREATE TABLE announcements (
     id TEXT PRIMARY KEY,
@@ -77,15 +74,14 @@ CREATE TABLE attempts (job TEXT PRIMARY KEY, attempts INTEGER NOT NULL) STRICT, 
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
-/// What format 3 has besides.
-const HEADS: &str = "
-CREATE TABLE heads (
-    history INTEGER PRIMARY KEY,
-    id TEXT NOT NULL,
-    records INTEGER NOT NULL,
-    digest BLOB NOT NULL,
-    leaving INTEGER NOT NULL DEFAULT 0
-) STRICT;
+/// What format 3 has besides, to have changes noticed (`verify.rs`): how many records a history has and the hash
+/// of the last one, in the row that is written anyway when it is opened and when it ends; whether its answers
+/// were forgotten, so that it is next; the hash of each answer; and, as a mark, how many histories there are.
+const SINCE_3: &str = "
+ALTER TABLE histories ADD COLUMN records INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE histories ADD COLUMN head BLOB;
+ALTER TABLE histories ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE answers ADD COLUMN digest BLOB;
 INSERT INTO marks (name, value) SELECT 'histories', count(*) FROM histories;
 ";
 
@@ -187,8 +183,7 @@ fn judge(path: &Path, application: u32, format: u32) -> Result<State, OpenError>
 pub(crate) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
     let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format < FORMAT {
-        connection.execute_batch("BEGIN IMMEDIATE; ALTER TABLE answers ADD COLUMN digest BLOB;")?;
-        connection.execute_batch(HEADS)?;
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {SINCE_3}"))?;
         write_heads(connection)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
         connection.execute_batch("COMMIT")?;
@@ -200,16 +195,15 @@ pub(crate) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
 /// Writes the head of every history from its last record.
 fn write_heads(connection: &Connection) -> rusqlite::Result<()> {
     let mut last = connection.prepare(
-        "SELECT key, id, sequence, body FROM histories JOIN records ON history = key
-         WHERE sequence = (SELECT max(sequence) FROM records WHERE history = key)",
+        "SELECT history, sequence, body FROM records
+         WHERE sequence = (SELECT max(sequence) FROM records AS other WHERE other.history = records.history)",
     )?;
-    let mut head =
-        connection.prepare("INSERT INTO heads (history, id, records, digest) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut head = connection.prepare("UPDATE histories SET records = ?2, head = ?3 WHERE key = ?1")?;
     let mut rows = last.query([])?;
     while let Some(row) = rows.next()? {
-        let (key, records): (i64, i64) = (row.get(0)?, row.get(2)?);
-        let digest = Digest::of(row.get_ref(3)?.as_blob()?);
-        head.execute(params![key, row.get_ref(1)?.as_str()?, records, digest.as_bytes()])?;
+        let (key, records): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let digest = Digest::of(row.get_ref(2)?.as_blob()?);
+        head.execute(params![key, records, digest.as_bytes()])?;
     }
     Ok(())
 }
@@ -217,7 +211,7 @@ fn write_heads(connection: &Connection) -> rusqlite::Result<()> {
 /// Makes the tables in an empty file, all or none.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES} {HEADS}
+        "BEGIN IMMEDIATE; {TABLES} {SINCE_3}
          PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
     ))
 }

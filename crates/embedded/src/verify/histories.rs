@@ -16,6 +16,8 @@ struct Listed {
     key: i64,
     id: String,
     ended_at: Option<i64>,
+    head: Option<Head>,
+    leaving: bool,
 }
 
 /// What is left of a history once its records were read.
@@ -48,10 +50,22 @@ struct Said {
 impl Looking<'_> {
     pub(super) fn histories(&mut self) -> Result<(), Stop> {
         let connection = self.connection;
-        let mut listed = connection.prepare("SELECT key, id, ended_at FROM histories ORDER BY key")?;
+        let sql = match self.has_heads() {
+            true => "SELECT key, id, ended_at, records, head, leaving FROM histories ORDER BY key",
+            false => "SELECT key, id, ended_at, 0, NULL, FALSE FROM histories ORDER BY key",
+        };
+        let mut listed = connection.prepare(sql)?;
         let mut rows = listed.query([])?;
         while let Some(row) = rows.next()? {
-            let listed = Listed { key: row.get(0)?, id: row.get(1)?, ended_at: row.get(2)? };
+            let (records, digest) = (unsigned(row, 3)?, row.get::<_, Option<[u8; 32]>>(4)?);
+            let head = digest.map(|digest| Head { records, digest: Digest::from_bytes(digest) });
+            let listed = Listed {
+                key: row.get(0)?,
+                id: row.get(1)?,
+                ended_at: row.get(2)?,
+                head,
+                leaving: row.get(5)?,
+            };
             self.verified.histories += 1;
             match self.history(&listed) {
                 // What is broken in one place says nothing about others.
@@ -74,7 +88,7 @@ impl Looking<'_> {
     }
 
     fn records(&mut self, listed: &Listed) -> Result<Read, Stop> {
-        let Listed { key, id, ended_at } = listed;
+        let Listed { key, id, ended_at, head, leaving } = listed;
         let connection = self.connection;
         let mut records = connection.prepare_cached(
             "SELECT position, sequence, at, ends, body FROM records WHERE history = ?1 ORDER BY sequence",
@@ -112,13 +126,17 @@ impl Looking<'_> {
             }
             position = stored.position;
         }
-        let head = self.head(*key, id, &mut read)?;
-        for (sequence, fault) in chain::faults(&links, head) {
+        read.leaving = *leaving;
+        self.verified.leaving += u64::from(*leaving);
+        if head.is_none() && self.has_heads() {
+            self.verified.found(Finding::of_history(id, Fault::Missing, "its head is not there"));
+        }
+        for (sequence, fault) in chain::faults(&links, *head) {
             let sequence = Some(sequence);
             let detail = told_by(fault).to_owned();
             self.verified.found(Finding { sequence, ..Finding::of_history(id, fault, detail) });
         }
-        if links.is_empty() && head.is_none() {
+        if links.is_empty() && !self.has_heads() {
             self.verified.found(Finding::of_history(id, Fault::Missing, "it has no records"));
         }
         // Where the end is cut off, that was said.
@@ -130,54 +148,27 @@ impl Looking<'_> {
         Ok(read)
     }
 
-    fn head(&mut self, key: i64, id: &str, read: &mut Read) -> Result<Option<Head>, Stop> {
-        if !self.has_heads() {
-            return Ok(None);
-        }
-        let sql = "SELECT id, records, digest, leaving FROM heads WHERE history = ?1";
-        let found = self
-            .connection
-            .prepare_cached(sql)?
-            .query_row([key], |row| {
-                Ok((row.get::<_, String>(0)?, unsigned(row, 1)?, row.get::<_, [u8; 32]>(2)?, row.get(3)?))
-            })
-            .optional()?;
-        let Some((named, records, digest, leaving)) = found else {
-            self.verified.found(Finding::of_history(id, Fault::Missing, "its head is not there"));
-            return Ok(None);
-        };
-        if named != id {
-            let detail = format!("its head was written for {named}");
-            self.verified.found(Finding::of_history(id, Fault::Altered, detail));
-        }
-        read.leaving = leaving;
-        self.verified.leaving += u64::from(leaving);
-        Ok(Some(Head { records, digest: Digest::from_bytes(digest) }))
-    }
-
     /// What is there without its history, and histories that are missing.
     pub(super) fn left_over(&mut self) -> Result<(), Stop> {
         let connection = self.connection;
-        let sql = "SELECT history, count(*) FROM records WHERE history NOT IN (SELECT key FROM histories) \
-                   GROUP BY history";
+        // The first record of a history says whose it is.
+        let sql = "SELECT history, count(*),
+                          (SELECT body FROM records AS first WHERE first.history = records.history
+                           ORDER BY sequence LIMIT 1)
+                   FROM records WHERE history NOT IN (SELECT key FROM histories) GROUP BY history";
         let mut orphans = connection.prepare(sql)?;
         let mut rows = orphans.query([])?;
-        while let Some(row) = rows.next()? {
-            let (key, records): (i64, u64) = (row.get(0)?, unsigned(row, 1)?);
-            let detail = format!("{records} records stand under the number {key}, which no history has");
-            self.verified.found(Finding::of_file(Fault::Missing, detail));
-        }
         let mut gone = Vec::new();
-        if self.has_heads() {
-            let sql = "SELECT id, records FROM heads WHERE history NOT IN (SELECT key FROM histories)";
-            let mut heads = connection.prepare(sql)?;
-            let mut rows = heads.query([])?;
-            while let Some(row) = rows.next()? {
-                let (id, records): (String, u64) = (row.get(0)?, unsigned(row, 1)?);
-                let detail = format!("its head is there, and says that it has {records} records");
-                self.verified.found(Finding::of_history(&id, Fault::Missing, detail));
-                gone.push(id);
-            }
+        while let Some(row) = rows.next()? {
+            let (key, records, first): (i64, u64, Vec<u8>) = (row.get(0)?, unsigned(row, 1)?, row.get(2)?);
+            let detail = format!("{records} records stand under the number {key}, which no history has");
+            let opened = <Record>::decode(&first).ok().and_then(|record| opens(&record));
+            let history = opened.map(|id| HistoryId::deliberation(&id).as_str().to_owned());
+            self.verified.found(match &history {
+                Some(history) => Finding::of_history(history, Fault::Missing, detail),
+                None => Finding::of_file(Fault::Missing, detail),
+            });
+            gone.push(history.unwrap_or_default());
         }
         let missing = match self.has_heads() {
             true => self.counted()?.saturating_sub(self.verified.histories + gone.len() as u64),
@@ -226,6 +217,14 @@ fn stored(row: &Row<'_>) -> rusqlite::Result<Stored> {
     })
 }
 
+/// The deliberation that a record opens, if it opens one.
+fn opens(record: &Record) -> Option<DeliberationId> {
+    record.events.iter().find_map(|event| match event {
+        Event::Opened(opened) => Some(opened.submission.id.clone()),
+        _ => None,
+    })
+}
+
 /// Reads a record of whatever kind its history is.
 fn said(id: &str, body: &[u8]) -> Result<Said, String> {
     let unreadable = |error: RecordError| fleet_orchestrator::chain(&error);
@@ -234,10 +233,7 @@ fn said(id: &str, body: &[u8]) -> Result<Said, String> {
             return Err("its history has no name that a deliberation can have".into());
         };
         let record = <Record>::decode(body).map_err(unreadable)?;
-        let opens = record.events.iter().find_map(|event| match event {
-            Event::Opened(opened) => Some(opened.submission.id.clone()),
-            _ => None,
-        });
+        let opens = opens(&record);
         let named = record.events.iter().filter_map(|event| named(&deliberation, event)).collect();
         return Ok(Said { previous: record.previous, at: record.at, ends: record.ends(), opens, named });
     }

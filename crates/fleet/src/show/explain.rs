@@ -117,8 +117,11 @@ fn why(verdict: &VerdictShown) -> String {
 fn stands(explanation: &Explanation) -> String {
     let mut text = String::from("\nWHERE IT STANDS\n");
     if explanation.ended_at.is_some() {
-        let why = explanation.error.strip_prefix("no verdict ").unwrap_or(&explanation.error);
-        return text + &wrapped("  ", &format!("No verdict: {why}."));
+        let why = match explanation.error.strip_prefix("no verdict ") {
+            Some(why) => format!("No verdict {why}."),
+            None => format!("No verdict: {}.", explanation.error),
+        };
+        return text + &wrapped("  ", &why);
     }
     let written = explanation.checks.iter().filter(|row| row.version == 0).count();
     let agents = explanation.models.len();
