@@ -260,6 +260,8 @@ pub enum Event {
     },
     /// The architect chose.
     Selected {
+        /// Who chose.
+        architect: AgentId,
         /// What it chose, and by which evidence.
         chosen: Chosen,
         /// What it took.
@@ -267,6 +269,8 @@ pub enum Event {
     },
     /// The architect did not choose; the computed order stands.
     SelectionFailed {
+        /// Who was asked.
+        architect: AgentId,
         /// Why.
         failure: Failure,
     },

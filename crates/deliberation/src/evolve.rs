@@ -151,11 +151,11 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
             let choosing = Choosing { architect, candidates, window: *window, outcome: None };
             state.choosing = Some(Box::new(choosing));
         }
-        Event::Selected { chosen, usage } => {
+        Event::Selected { chosen, usage, .. } => {
             state.done(*usage);
             state.chosen(Ok(chosen.clone()));
         }
-        Event::SelectionFailed { failure } => {
+        Event::SelectionFailed { failure, .. } => {
             state.missed(failure);
             state.chosen(Err(failure.clone()));
         }

@@ -269,6 +269,18 @@ proptest! {
     }
 
     #[test]
+    fn a_recorded_verdict_is_recomputed_from_what_came_before_it(
+        agents in 1usize..=5, rounds in 0u32..=3, happenings in prop::collection::vec(happening(), 20..120)
+    ) {
+        let (_, events, state) = lived(agents, rounds, &happenings);
+        let before = replay(events.iter().take_while(|event| !matches!(event, Event::Ended { .. }))).unwrap();
+        if let Some(Ending::Completed(verdict)) = state.ended.as_ref().map(|ended| &ended.ending) {
+            prop_assert_eq!(&before.verdict(), &**verdict);
+            prop_assert_eq!(&state.verdict(), &**verdict, "its end does not change it");
+        }
+    }
+
+    #[test]
     fn evidence_against_a_proposal_never_raises_its_rank(
         agents in 2usize..=5, outcomes in prop::collection::vec(0usize..3, 5), victim in 0usize..5
     ) {

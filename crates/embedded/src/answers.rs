@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fleet_deliberation::{Answer, DeliberationId, JobId};
+use fleet_deliberation::{Answer, DeliberationId, Digest, JobId};
 use fleet_orchestrator::port::{Answers, Position, Recorded, Sequence, StoreError};
 
 use crate::jobs_of::jobs_of;
@@ -27,8 +27,9 @@ impl Answers for SqliteAnswers {
         let job = answer.job.to_string();
         let body = serde_json::to_vec(&answer)
             .map_err(|error| StoreError::Corrupt(Sequence::default(), error.into()))?;
+        let digest = Digest::of(&body);
         let (answer, body) = (Arc::new(answer), Bytes::from(body));
-        self.writes.ask(|done| Write::Record { answer, job, body, done }).await
+        self.writes.ask(|done| Write::Record { answer, job, body, digest, done }).await
     }
 
     async fn find(&self, job: &JobId) -> Result<Option<Arc<Answer>>, StoreError> {

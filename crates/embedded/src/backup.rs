@@ -35,6 +35,13 @@ pub enum Step {
     },
     /// Reading the copy from end to end.
     Checking,
+    /// Holding what is stored against its hashes, so many records and answers of so many.
+    Verifying {
+        /// Looked at.
+        done: u64,
+        /// All there are.
+        whole: u64,
+    },
 }
 
 /// Watches long work, which ends when told to.

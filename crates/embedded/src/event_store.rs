@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use fleet_deliberation::Digest;
 use fleet_orchestrator::port::{
     Entry, EventStore, HistoryId, HistoryInfo, Listing, Position, Sequence, StoreError, Stored,
 };
@@ -27,7 +28,9 @@ impl EventStore for SqliteEventStore {
         entry: Entry,
     ) -> Result<Sequence, StoreError> {
         let history = history.clone();
-        self.writes.ask(|done| Write::Append { history, after, entry, done }).await
+        // Here and not in the writer, which has the work of all.
+        let digest = Digest::of(&entry.body);
+        self.writes.ask(|done| Write::Append { history, after, entry, digest, done }).await
     }
 
     async fn read(&self, history: &HistoryId, after: Sequence) -> Result<Vec<Stored>, StoreError> {

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use fleet_deliberation::{DeliberationId, Timestamp};
+use fleet_deliberation::{DeliberationId, Digest, Timestamp};
 use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{Announcement, Entry, HistoryId, Position, Sequence, Stored};
 use lru::LruCache;
@@ -43,6 +43,9 @@ struct End {
     ended: bool,
     /// Bytes of its records.
     bytes: u64,
+    /// Whether its head is that of its last record. One that is not stays as it is: it shows that something
+    /// was changed.
+    has_head: bool,
 }
 
 /// What came of a write; it counts once the transaction is committed.
@@ -145,9 +148,11 @@ impl Ledger {
 
     fn apply(&mut self, write: &Write) -> rusqlite::Result<Applied> {
         match write {
-            Write::Append { history, after, entry, .. } => self.append(history, *after, entry),
+            Write::Append { history, after, entry, digest, .. } => {
+                self.append(history, *after, entry, *digest)
+            }
             Write::ForgetHistory { history, .. } => self.forget_history(history),
-            Write::Record { job, body, .. } => self.record(job, body),
+            Write::Record { job, body, digest, .. } => self.record(job, body, *digest),
             Write::ForgetAnswers { deliberation, .. } => self.forget_answers(deliberation),
             Write::Publish { announcements, at, .. } => self.publish(announcements, *at),
             Write::Probe { .. } => self.mark(PROBE, 0).map(|()| Applied::Nothing),
@@ -155,7 +160,13 @@ impl Ledger {
         }
     }
 
-    fn append(&mut self, history: &HistoryId, after: Sequence, entry: &Entry) -> rusqlite::Result<Applied> {
+    fn append(
+        &mut self,
+        history: &HistoryId,
+        after: Sequence,
+        entry: &Entry,
+        digest: Digest,
+    ) -> rusqlite::Result<Applied> {
         let known = self.end_of(history)?;
         let (last, ended) = known.map_or((0, false), |end| (end.last, end.ended));
         if ended || last != after.0 {
@@ -166,7 +177,7 @@ impl Ledger {
             Some(end) => end,
             None => {
                 opens = self.without_answers(history)?;
-                self.open_history(history, entry.at)?
+                self.open_history(history, entry.at, digest)?
             }
         };
         end.last += 1;
@@ -187,6 +198,11 @@ impl Ledger {
                 entry.ends,
                 &entry.body[..]
             ])?;
+        if known.is_some() && end.has_head {
+            self.connection
+                .prepare_cached("UPDATE histories SET records = ?2, head = ?3 WHERE key = ?1")?
+                .execute(params![end.key, signed(end.last), digest.as_bytes()])?;
+        }
         if entry.ends {
             self.connection
                 .prepare_cached("UPDATE histories SET ended_at = ?2, bytes = ?3 WHERE key = ?1")?
@@ -202,12 +218,16 @@ impl Ledger {
         Ok(Applied::Appended(stored, opens))
     }
 
-    fn open_history(&mut self, history: &HistoryId, at: Timestamp) -> rusqlite::Result<End> {
+    /// Makes a history whose first record, with this hash, is about to be written.
+    fn open_history(&mut self, history: &HistoryId, at: Timestamp, first: Digest) -> rusqlite::Result<End> {
         let key = self
             .connection
-            .prepare_cached("INSERT INTO histories (id, opened_at) VALUES (?1, ?2)")?
-            .insert(params![history.as_str(), signed(at.0)])?;
-        Ok(End { key, last: 0, ended: false, bytes: 0 })
+            .prepare_cached("INSERT INTO histories (id, opened_at, records, head) VALUES (?1, ?2, 1, ?3)")?
+            .insert(params![history.as_str(), signed(at.0), first.as_bytes()])?;
+        self.connection
+            .prepare_cached("UPDATE marks SET value = value + 1 WHERE name = ?1")?
+            .execute([HISTORIES])?;
+        Ok(End { key, last: 0, ended: false, bytes: 0, has_head: true })
     }
 
     fn end_of(&mut self, history: &HistoryId) -> rusqlite::Result<Option<End>> {
@@ -218,15 +238,19 @@ impl Ledger {
             .connection
             .prepare_cached(
                 "SELECT key, coalesce(max(sequence), 0), ended_at IS NOT NULL,
-                        coalesce(sum(length(body)), 0)
+                        coalesce(sum(length(body)), 0),
+                        (SELECT body FROM records WHERE history = key ORDER BY sequence DESC LIMIT 1), head
                  FROM histories LEFT JOIN records ON history = key WHERE id = ?1 GROUP BY key",
             )?
             .query_row([history.as_str()], |row| {
+                let last = row.get_ref(4)?.as_blob_or_null()?;
+                let digest = last.map_or_else(Digest::default, Digest::of);
                 Ok(End {
                     key: row.get(0)?,
                     last: unsigned(row, 1)?,
                     ended: row.get(2)?,
                     bytes: unsigned(row, 3)?,
+                    has_head: Some(digest.as_bytes().as_slice()) == row.get_ref(5)?.as_blob_or_null()?,
                 })
             })
             .optional()?;
@@ -264,21 +288,24 @@ impl Ledger {
         ] {
             self.connection.prepare_cached(sql)?.execute([end.key])?;
         }
+        self.connection
+            .prepare_cached("UPDATE marks SET value = value - 1 WHERE name = ?1")?
+            .execute([HISTORIES])?;
         self.mark(RECORDS, self.given.records)?;
         self.mark(PUBLISHED, self.given.published)?;
         self.histories.pop(history);
         Ok(Applied::HistoryForgotten(last))
     }
 
-    fn record(&mut self, job: &str, body: &Bytes) -> rusqlite::Result<Applied> {
+    fn record(&mut self, job: &str, body: &Bytes, digest: Digest) -> rusqlite::Result<Applied> {
         let position = self.given.answers + 1;
         let added = self
             .connection
             .prepare_cached(
-                "INSERT INTO answers (position, job, body) VALUES (?1, ?2, ?3)
+                "INSERT INTO answers (position, job, body, digest) VALUES (?1, ?2, ?3, ?4)
                  ON CONFLICT (job) DO NOTHING",
             )?
-            .execute(params![signed(position), job, &body[..]])?;
+            .execute(params![signed(position), job, &body[..], digest.as_bytes()])?;
         if added == 0 {
             return Ok(Applied::Already);
         }
@@ -296,6 +323,10 @@ impl Ledger {
         self.connection.prepare_cached("DELETE FROM answers WHERE job >= ?1 AND job < ?2")?.execute(range)?;
         if last > 0 {
             self.mark(ANSWERS, self.given.answers)?;
+            // Its history goes next; what is missing in between was not taken away by others.
+            self.connection
+                .prepare_cached("UPDATE histories SET leaving = 1 WHERE id = ?1")?
+                .execute([HistoryId::deliberation(deliberation).as_str()])?;
         }
         Ok(Applied::AnswersForgotten(last))
     }
@@ -357,3 +388,4 @@ const RECORDS: &str = "records";
 const ANSWERS: &str = "answers";
 const PUBLISHED: &str = "published";
 const PROBE: &str = "probe";
+const HISTORIES: &str = "histories";

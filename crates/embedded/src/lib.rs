@@ -32,6 +32,7 @@ mod schema;
 mod stats;
 mod ticks;
 mod turns;
+mod verify;
 mod write;
 mod writer;
 
@@ -44,3 +45,4 @@ pub use lock::{StateLock, held_by};
 pub use restore::{RestoreError, Restored, restore};
 pub use stats::Stats;
 pub use ticks::{TICK_BYTES_MAX, TICKS_MAX, Ticks};
+pub use verify::{FINDINGS_MAX, Fault, Finding, Verified, VerifyError, verify, verify_file};

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use rusqlite::Connection;
+use fleet_deliberation::Digest;
+use rusqlite::{Connection, params};
 
 use crate::OpenError;
 use crate::error::Nonsense;
@@ -21,10 +22,11 @@ pub(crate) const LOG_INDEX: &str = "-shm";
 /// The format this version writes. Every earlier one is read, and taken over when it is opened for writing:
 ///
 /// 1. held histories of deliberations only, in records of form 1. Its tables are the same.
-/// 2. holds histories of councils besides, and records of form 2.
+/// 2. holds histories of councils besides, and records of forms 2 and 3.
+/// 3. holds the head of every history, how many histories there are, and a digest with every answer.
 ///
 /// An earlier version would take the new histories and records for damaged, so it is told at once.
-pub(crate) const FORMAT: u32 = 2;
+pub(crate) const FORMAT: u32 = 3;
 
 /// The oldest format that is read.
 const FORMAT_MIN: u32 = 1;
@@ -70,6 +72,17 @@ CREATE TABLE announcements (
 CREATE INDEX announcements_in_order ON announcements(position);
 CREATE TABLE attempts (job TEXT PRIMARY KEY, attempts INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE marks (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+";
+
+/// What format 3 has besides, to have changes noticed (`verify.rs`): how many records a history has and the hash
+/// of the last one, in the row that is written anyway when it is opened and when it ends; whether its answers
+/// were forgotten, so that it is next; the hash of each answer; and, as a mark, how many histories there are.
+const SINCE_3: &str = "
+ALTER TABLE histories ADD COLUMN records INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE histories ADD COLUMN head BLOB;
+ALTER TABLE histories ADD COLUMN leaving INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE answers ADD COLUMN digest BLOB;
+INSERT INTO marks (name, value) SELECT 'histories', count(*) FROM histories;
 ";
 
 /// What a file is, judged by what SQLite says of it.
@@ -165,12 +178,32 @@ fn judge(path: &Path, application: u32, format: u32) -> Result<State, OpenError>
     }
 }
 
-/// Takes a file of an earlier format over. Records stay as they are: each says which form it has.
+/// Takes a file of an earlier format over, all of it or nothing. Records stay as they are: each says which form
+/// it has. What is there is taken for what was written; answers from before have no digest.
 pub(crate) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
     let format: u32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format < FORMAT {
+        connection.execute_batch(&format!("BEGIN IMMEDIATE; {SINCE_3}"))?;
+        write_heads(connection)?;
         connection.pragma_update(None, "user_version", FORMAT)?;
+        connection.execute_batch("COMMIT")?;
         tracing::info!(format, now = FORMAT, "the state was taken over from an earlier version");
+    }
+    Ok(())
+}
+
+/// Writes the head of every history from its last record.
+fn write_heads(connection: &Connection) -> rusqlite::Result<()> {
+    let mut last = connection.prepare(
+        "SELECT history, sequence, body FROM records
+         WHERE sequence = (SELECT max(sequence) FROM records AS other WHERE other.history = records.history)",
+    )?;
+    let mut head = connection.prepare("UPDATE histories SET records = ?2, head = ?3 WHERE key = ?1")?;
+    let mut rows = last.query([])?;
+    while let Some(row) = rows.next()? {
+        let (key, records): (i64, i64) = (row.get(0)?, row.get(1)?);
+        let digest = Digest::of(row.get_ref(2)?.as_blob()?);
+        head.execute(params![key, records, digest.as_bytes()])?;
     }
     Ok(())
 }
@@ -178,7 +211,7 @@ pub(crate) fn take_over(connection: &Connection) -> rusqlite::Result<()> {
 /// Makes the tables in an empty file, all or none.
 pub(crate) fn create(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch(&format!(
-        "BEGIN IMMEDIATE; {TABLES}
+        "BEGIN IMMEDIATE; {TABLES} {SINCE_3}
          PRAGMA application_id = {APPLICATION}; PRAGMA user_version = {FORMAT}; COMMIT;"
     ))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use fleet_deliberation::{Answer, DeliberationId, Timestamp};
+use fleet_deliberation::{Answer, DeliberationId, Digest, Timestamp};
 use fleet_orchestrator::port::{Announcement, Entry, HistoryId, Position, Recorded, Sequence, StoreError};
 use tokio::sync::{mpsc, oneshot};
 
@@ -21,6 +21,8 @@ pub(crate) enum Write {
         history: HistoryId,
         after: Sequence,
         entry: Entry,
+        /// The hash of the entry's body.
+        digest: Digest,
         done: Done<Sequence>,
     },
     ForgetHistory {
@@ -31,6 +33,8 @@ pub(crate) enum Write {
         answer: Arc<Answer>,
         job: String,
         body: Bytes,
+        /// The hash of the body.
+        digest: Digest,
         done: Done<Recorded>,
     },
     ForgetAnswers {

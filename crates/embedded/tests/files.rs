@@ -73,11 +73,11 @@ async fn a_newer_format_is_refused_and_left_alone() {
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path()).await;
     let path = dir.path().join("fleet.db");
-    Connection::open(&path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+    Connection::open(&path).unwrap().pragma_update(None, "user_version", 4).unwrap();
     let before = fs::read(&path).unwrap();
     for _ in 0..2 {
-        assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 3, known: 2, .. })));
-        assert!(matches!(ReadOnly::open(dir.path()), Err(OpenError::Newer { found: 3, known: 2, .. })));
+        assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 4, known: 3, .. })));
+        assert!(matches!(ReadOnly::open(dir.path()), Err(OpenError::Newer { found: 4, known: 3, .. })));
     }
     assert_eq!(fs::read(&path).unwrap(), before);
 }
@@ -91,7 +91,7 @@ async fn a_newer_format_that_only_the_log_knows_of_is_refused_too() {
     newer.pragma_update(None, "user_version", 7).unwrap();
     let log = dir.path().join("fleet.db-wal");
     let before = (fs::read(&path).unwrap(), fs::read(&log).unwrap());
-    assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 7, known: 2, .. })));
+    assert!(matches!(try_open(dir.path()), Err(OpenError::Newer { found: 7, known: 3, .. })));
     assert_eq!((fs::read(&path).unwrap(), fs::read(&log).unwrap()), before);
 }
 

@@ -1,5 +1,6 @@
 //! What can be said on the command line.
 
+mod back;
 mod eval;
 mod flags;
 
@@ -8,6 +9,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::Flag;
+pub use back::{DatasetFormat, DecidedBy, Explain, Export, Replay, Verify};
 pub use eval::Eval;
 pub(crate) use flags::in_flags;
 
@@ -64,6 +66,17 @@ pub enum Command {
     /// for programs: `sequence` numbers the steps from 1 without gaps, `at_ms` says when each was recorded, and
     /// --after goes on behind one.
     Watch(Watch),
+    /// Say why the winner won: what decided, checks, reviews, dissent, cost, models, failures
+    ///
+    /// All of it is read from what was recorded; no model is asked. One that has not ended is explained as far
+    /// as it has come. --json prints one object; its keys are in docs/explain.md.
+    Explain(Explain),
+    /// Fold the history of a deliberation anew, and compare the verdict with the one that was recorded
+    ///
+    /// No model is asked. A verdict by the rule of this version must come out the same: else the command ends
+    /// with 12. One by another rule may differ, and it is shown how. --until shows where it stood at an earlier
+    /// moment instead, --events what happened.
+    Replay(Replay),
     /// End a deliberation without a verdict
     Cancel(Cancel),
     /// List the deliberations submitted last, newest first
@@ -124,6 +137,17 @@ pub enum Command {
     /// at the next start. A state that holds deliberations is refused without --force, which moves it into a
     /// directory beside the new one.
     Restore(Restore),
+    /// Look for what was changed, cut off or taken away in what is stored
+    ///
+    /// Reads every record and answer, and changes nothing; a server may work on the state meanwhile. Ends with
+    /// 13 if something is not as it was written. It finds damage and careless changes; it is no signature:
+    /// whoever writes all hashes anew is not found.
+    Verify(Verify),
+    /// Write past deliberations as data to train on
+    ///
+    /// sft: a chat a line that ends with the winner. dpo: a winner and a loser a line, where something but the
+    /// seat tells them apart. jsonl: a whole deliberation a line. The newest come first.
+    Export(Export),
     /// Print a script that completes fleet's commands and flags in your shell
     ///
     /// For bash: fleet completions bash > ~/.local/share/bash-completion/completions/fleet

@@ -7,15 +7,19 @@ mod councils;
 mod deliberate;
 mod doctor;
 mod eval;
+mod explain;
+mod export;
 mod list;
 mod log;
 mod manual;
 mod models;
+mod replay;
 mod restore;
 mod result;
 mod resume;
 mod serve;
 mod status;
+mod verify;
 mod watch;
 
 use anyhow::Context as _;
@@ -60,6 +64,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Serve(_) => serve::run(&loaded).await,
             Command::Result(by_id) => result::run(&loaded, by_id).await,
             Command::Watch(watch) => watch::run(&loaded, watch).await,
+            Command::Explain(explain) => explain::run(&loaded, explain).await,
+            Command::Replay(replay) => replay::run(&loaded, replay).await,
             Command::Cancel(cancel) => cancel::run(&loaded, cancel).await,
             Command::List(list) => list::run(&loaded, list).await,
             Command::Models(models) => models::run(&loaded, models).await,
@@ -68,6 +74,8 @@ pub fn run(cli: Cli) -> anyhow::Result<Exit> {
             Command::Status(status) => status::run(&loaded, status).await,
             Command::Councils(councils) => councils::run(&loaded, councils).await,
             Command::Backup(backup) => backup::run(&loaded, backup).await,
+            Command::Verify(verify) => verify::run(&loaded, verify).await,
+            Command::Export(export) => export::run(&loaded, export).await,
             Command::Restore(restore) => restore::run(&loaded, restore).await,
             Command::Config(_) | Command::Completions { .. } | Command::Man { .. } => config::run(&loaded),
         }

@@ -40,6 +40,10 @@ pub enum Exit {
     Open = 10,
     /// There is a verdict, and no proposal is acceptable.
     NoneAcceptable = 11,
+    /// A replay gives another verdict than the one recorded, by the same rule.
+    Differs = 12,
+    /// What is stored is not as it was written.
+    Tampered = 13,
     /// Left at once; the deliberation can be resumed.
     Left = 130,
 }

@@ -5,6 +5,7 @@ pub mod command;
 pub mod config;
 mod exit;
 mod model;
+mod past;
 mod remote;
 mod running;
 mod show;

@@ -1,6 +1,7 @@
 //! A running server, over gRPC.
 
 mod following;
+mod history;
 
 use std::time::Duration;
 

@@ -1,9 +1,12 @@
 //! What people and programs are shown: progress on standard error, results on standard output.
 
 pub(crate) mod copying;
+pub(crate) mod explain;
 pub(crate) mod follow;
 mod lanes;
 mod line;
+mod page;
+pub(crate) mod replay;
 pub(crate) mod shows;
 pub(crate) mod standing;
 mod steps;

@@ -14,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::histories::{Histories, Loaded};
 use crate::in_flight::{InFlight, Move};
-use crate::port::{Answers, Clock, Entropy, HistoryKind, Listing, Observer, StoreError};
+use crate::past::Recording;
+use crate::port::{Answers, Clock, Entropy, HistoryInfo, HistoryKind, Listing, Observer, StoreError};
 use crate::updates::Updates;
 use crate::view::{self, View};
 use crate::{AtWork, Councils, HandleError, chain, rfc3339};
@@ -305,6 +306,19 @@ impl Coordinator {
         self.served(id).await?;
         let (histories, answers) = (Arc::clone(&self.histories), Arc::clone(&self.answers));
         Updates::open(histories, answers, Arc::clone(&self.clock), id.clone(), after).await
+    }
+
+    /// What was recorded of a deliberation, however long ago it ended.
+    pub async fn recording(&self, id: &DeliberationId) -> Result<Recording, HandleError> {
+        let recording = Recording::read(id, &**self.histories.store(), &self.answers).await?;
+        recording.ok_or_else(|| Rejection::Unknown(id.clone()).into())
+    }
+
+    /// The deliberations that are kept, newest first, whether or not their results are still served: up to
+    /// `limit`.
+    pub async fn kept(&self, limit: usize) -> Result<Vec<HistoryInfo>, HandleError> {
+        let listing = Listing::Newest { kind: HistoryKind::Deliberation, limit };
+        Ok(self.histories.store().histories(listing).await?)
     }
 
     /// Follows a deliberation.

@@ -82,6 +82,13 @@ pub fn rfc3339(moment: Timestamp) -> String {
     format!("{moment:.3}")
 }
 
+/// The moment an RFC 3339 text names, to the millisecond; `None` if it names none, or one before 1970.
+#[must_use]
+pub fn from_rfc3339(text: &str) -> Option<Timestamp> {
+    let moment: jiff::Timestamp = text.parse().ok()?;
+    u64::try_from(moment.as_millisecond()).ok().map(Timestamp)
+}
+
 /// An error with all its causes in one line, for the one place where it is logged.
 #[must_use]
 pub fn chain(error: &(dyn std::error::Error + 'static)) -> String {

@@ -96,8 +96,8 @@ fn agent(event: &Event) -> Option<&AgentId> {
         | Event::TestsRequested { .. }
         | Event::TrialsRequested { .. }
         | Event::JudgingOpened { .. }
-        | Event::SelectionFailed { .. }
         | Event::Ended { .. } => None,
+        Event::SelectionFailed { architect, .. } => Some(architect),
         Event::TestsWritten { writer, .. } | Event::TestsFailed { writer, .. } => Some(writer),
         Event::Tried { author, .. } | Event::TrialFailed { author, .. } => Some(author),
         Event::Judged { judge, .. } | Event::JudgementFailed { judge, .. } => Some(judge),
@@ -156,7 +156,7 @@ fn about(event: &Event) -> Option<About> {
     }
 }
 
-fn sentence(state: &Deliberation, event: &Event) -> String {
+pub(crate) fn sentence(state: &Deliberation, event: &Event) -> String {
     match event {
         Event::Opened(opened) => {
             let (agents, role) = (opened.submission.members.len(), &opened.submission.role);
@@ -241,7 +241,7 @@ fn sentence(state: &Deliberation, event: &Event) -> String {
         Event::Selected { chosen, .. } => {
             format!("the architect chose {}, citing {}", chosen.author, chosen.cites.join(", "))
         }
-        Event::SelectionFailed { failure } => {
+        Event::SelectionFailed { failure, .. } => {
             format!("the architect chose nothing, and the computed order stands: {}", why(failure))
         }
         Event::Renewed { author, kind, .. } => {

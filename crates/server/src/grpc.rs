@@ -5,6 +5,7 @@ mod ask;
 mod council_settings;
 pub mod councils;
 mod figures;
+mod history;
 mod orchestrate;
 mod status;
 mod stream;
@@ -21,6 +22,7 @@ use fleet_orchestrator::{Coordinator, View};
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status};
 
+use self::history::{HistoryStream, KeptStream};
 use self::status::status;
 pub use self::stream::update;
 use self::stream::{Streams, UpdateStream};
@@ -143,6 +145,24 @@ impl OrchestratorService for Grpc {
         let newest = self.coordinator.newest(limit, &filter).await.map_err(self::status::status)?;
         let deliberations = newest.iter().map(|loaded| answer::info(&loaded.state)).collect();
         Ok(Response::new(wire::ListDeliberationsResponse { deliberations }))
+    }
+
+    type GetDeliberationHistoryStream = HistoryStream;
+
+    async fn get_deliberation_history(
+        &self,
+        request: Request<wire::GetDeliberationHistoryRequest>,
+    ) -> Result<Response<Self::GetDeliberationHistoryStream>, Status> {
+        Ok(Response::new(self.history(&request.into_inner().task_id).await?))
+    }
+
+    type ListHistoriesStream = KeptStream;
+
+    async fn list_histories(
+        &self,
+        request: Request<wire::ListHistoriesRequest>,
+    ) -> Result<Response<Self::ListHistoriesStream>, Status> {
+        Ok(Response::new(self.kept(request.get_ref()).await?))
     }
 
     async fn list_councils(

@@ -112,8 +112,7 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
                 let job = JobId { kind: JobKind::Judge, ..text_job(id, judge, *comparison) };
                 (job, |o| matches!(o, Outcome::Judgement { .. }))
             }
-            Event::Selected { .. } => {
-                let architect = &known.choosing.as_ref()?.architect;
+            Event::Selected { architect, .. } => {
                 let job = JobId { kind: JobKind::Select, ..text_job(id, architect, 0) };
                 (job, |o| matches!(o, Outcome::Choice { .. }))
             }
@@ -137,7 +136,7 @@ fn given_up(known: Option<&Deliberation>, event: &Event) -> Option<(JobId, Windo
         Event::TestsFailed { writer, failure } => (writer, failure, None),
         Event::TrialFailed { author, failure } => (author, failure, None),
         Event::JudgementFailed { comparison, judge, failure } => (judge, failure, Some(*comparison)),
-        Event::SelectionFailed { failure } => (&known?.choosing.as_ref()?.architect, failure, None),
+        Event::SelectionFailed { architect, failure } => (architect, failure, None),
         _ => return None,
     };
     let mut outstanding = known.filter(|_| failure.kind == FailureKind::Deadline)?.outstanding();

@@ -34,7 +34,7 @@ impl Decision {
                 JobKind::Trial => testing::tried(job, report),
                 JobKind::Judge => judgement(job, report),
                 JobKind::Select | JobKind::Propose | JobKind::Check | JobKind::Critique | JobKind::Revise => {
-                    self.choice(report)
+                    self.choice(job, report)
                 }
             };
             self.push(Some(event));
@@ -53,7 +53,8 @@ impl Decision {
         }
     }
 
-    fn choice(&self, report: Report) -> Event {
+    fn choice(&self, job: &JobId, report: Report) -> Event {
+        let architect = job.subject.clone();
         let candidates =
             self.open().and_then(|state| state.choosing.as_ref()).map(|choosing| &choosing.candidates);
         match report {
@@ -63,18 +64,20 @@ impl Decision {
                         && (1..=crate::CITES_MAX).contains(&cites.len())
                 };
                 if fits(&chosen) {
-                    return Event::Selected { chosen, usage };
+                    return Event::Selected { architect, chosen, usage };
                 }
                 let message = "the choice is none of the candidates, or cites nothing";
                 let failure = Failure { usage, ..Failure::new(FailureKind::Unreadable, message, 0) };
-                Event::SelectionFailed { failure }
+                Event::SelectionFailed { architect, failure }
             }
-            Report::Failed(failure) => Event::SelectionFailed { failure },
+            Report::Failed(failure) => Event::SelectionFailed { architect, failure },
             Report::Text { .. }
             | Report::Review { .. }
             | Report::Checks { .. }
             | Report::Trial { .. }
-            | Report::Judgement { .. } => Event::SelectionFailed { failure: misfit(JobKind::Select) },
+            | Report::Judgement { .. } => {
+                Event::SelectionFailed { architect, failure: misfit(JobKind::Select) }
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ use fleet_embedded::{Step, Watch};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::follow::Signals;
+use super::is_quiet;
 use crate::{Exit, Problem};
 
 /// Does work beside the runtime, and shows how far it has come. The first interrupt tells it to end, which
@@ -17,7 +18,8 @@ pub(crate) async fn watched<T: Send + 'static>(
 ) -> anyhow::Result<T> {
     let mut signals = Signals::listen()?;
     let style = ProgressStyle::with_template("{msg} {bar:30} {bytes} of {total_bytes}");
-    let bar = ProgressBar::no_length().with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let bar = if is_quiet() { ProgressBar::hidden() } else { ProgressBar::no_length() };
+    let bar = bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
     let stop = Arc::new(AtomicBool::new(false));
     let (shown, stopped) = (bar.clone(), Arc::clone(&stop));
     let watch: Watch = Arc::new(move |step| {
@@ -49,6 +51,15 @@ fn show(bar: &ProgressBar, step: Step) {
             bar.set_position(done);
         }
         Step::Checking => bar.set_message("checking"),
+        Step::Verifying { done, whole } => {
+            if bar.length() != Some(whole) {
+                let style = ProgressStyle::with_template("{msg} {bar:30} {pos} of {len}");
+                bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()));
+            }
+            bar.set_message("records and answers");
+            bar.set_length(whole);
+            bar.set_position(done);
+        }
     }
     bar.tick();
 }

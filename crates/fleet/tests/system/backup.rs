@@ -138,7 +138,7 @@ async fn what_is_in_the_way_is_said_and_left_alone() {
     fs::copy(file, &newer).unwrap();
     Connection::open(&newer).unwrap().pragma_update(None, "user_version", 7).unwrap();
     let newer = newer.to_str().unwrap();
-    let says = [newer, "format 7", "up to format 2"];
+    let says = [newer, "format 7", "up to format 3"];
     refused(&place.run(&["restore", newer, "--force", "--state", &old]).await, 2, &says);
     assert_eq!(ids(&place, &old).await, set(&["a"]));
 

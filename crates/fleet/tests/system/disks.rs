@@ -244,7 +244,7 @@ async fn a_file_that_is_broken_foreign_or_newer_is_named_and_left_as_it_is() {
     let garbage: Vec<u8> = (0..20_000_u32).map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let newer = |path: &Path| {
         fs::write(path, &whole).unwrap();
-        Connection::open(path).unwrap().pragma_update(None, "user_version", 3).unwrap();
+        Connection::open(path).unwrap().pragma_update(None, "user_version", 4).unwrap();
     };
     type Case<'a> = (&'a dyn Fn(&Path), i32, &'a [&'a str]);
     let cases: [Case<'_>; 6] = [
@@ -260,7 +260,7 @@ async fn a_file_that_is_broken_foreign_or_newer_is_named_and_left_as_it_is() {
             8,
             &["is damaged", "fleet restore FILE --force"],
         ),
-        (&newer, 2, &["has format 3", "up to format 2", "use that version"]),
+        (&newer, 2, &["has format 4", "up to format 3", "use that version"]),
         (&|path| fs::create_dir(path).unwrap(), 8, &["directory", "--state DIR"]),
     ];
     for (make, code, says) in cases {

@@ -34,6 +34,8 @@ fn the_documentation_names_every_code() {
         Exit::Conflict,
         Exit::Open,
         Exit::NoneAcceptable,
+        Exit::Differs,
+        Exit::Tampered,
         Exit::Left,
     ];
     let text = std::fs::read_to_string(root().join("docs/errors.md")).expect("docs/errors.md is there");

@@ -34,7 +34,7 @@ impl Streams {
         Streams { limit, free: Arc::new(Semaphore::new(limit)) }
     }
 
-    fn take(&self) -> Result<OwnedSemaphorePermit, Status> {
+    pub(super) fn take(&self) -> Result<OwnedSemaphorePermit, Status> {
         Arc::clone(&self.free).try_acquire_owned().map_err(|_| {
             let limit = self.limit;
             let message =

@@ -1,0 +1,22 @@
+//! `fleet explain`: why the winner won, or where it stands.
+
+use fleet_orchestrator::explain::explain;
+
+use crate::Exit;
+use crate::cli::Explain;
+use crate::config::Loaded;
+use crate::past::past;
+use crate::show::{self, print};
+use crate::state::source;
+
+pub(super) async fn run(loaded: &Loaded, asked: Explain) -> anyhow::Result<Exit> {
+    let id = show::parse_id(&asked.id)?;
+    let source = source(loaded, asked.server.as_deref()).await?;
+    let explanation = explain(&past(&source, &id).await?);
+    let text = match asked.json {
+        true => serde_json::to_string(&explanation)? + "\n",
+        false => show::explain::text(&explanation),
+    };
+    print(&text)?;
+    Ok(Exit::Done)
+}
