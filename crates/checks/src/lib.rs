@@ -66,6 +66,7 @@
 mod data;
 mod diff;
 mod lint;
+mod names;
 mod parts;
 mod path;
 mod policy;
