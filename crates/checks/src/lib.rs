@@ -63,6 +63,7 @@
 //! Read over whole files once, it found fault with 4 of some 11,600 files of a Python 3.11 installation
 //! (library and packages) and with 21 of some 5,500 files of published crates.
 
+mod bound;
 mod data;
 mod diff;
 mod lint;
@@ -70,6 +71,7 @@ mod names;
 mod parts;
 mod path;
 mod policy;
+mod sketch;
 mod suite;
 
 pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
