@@ -19,7 +19,7 @@ use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Severity};
 use crate::data::{self, BadData, Document, Format};
 use crate::parts::{Part, parts};
 use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, diff};
-use language::Language;
+pub(crate) use language::Language;
 pub(crate) use syntax::shortened;
 use syntax::{Found, OutOfTime, Reading, read};
 
@@ -61,6 +61,11 @@ fn read_all(proposal: &str, time: Duration, deadline: Instant) -> CheckResult {
         }
     }
     seen.result()
+}
+
+/// Whether a block shows what was typed and what came of it.
+pub(crate) fn is_transcript(tag: &str, code: &str) -> bool {
+    Language::of_tag(tag).is_some_and(|language| template::is_transcript(language, code))
 }
 
 fn look_at(

@@ -19,6 +19,7 @@ mod logs;
 mod policies;
 mod profiles;
 mod python_client;
+mod runs;
 mod secrets;
 mod server;
 mod shutdown;
