@@ -4,6 +4,7 @@
 //! nothing that could be run, it is said and nothing is passed.
 
 mod bash;
+mod batch;
 mod c;
 mod cache;
 mod code;
@@ -13,7 +14,6 @@ mod javascript;
 mod log;
 mod python;
 mod rust;
-mod session;
 mod tests;
 mod tools;
 
@@ -29,9 +29,9 @@ use tree_sitter::Parser;
 
 use crate::bound::Bound;
 use crate::lint::Language;
+use batch::Batch;
 use cache::{Cache, Key};
 use code::{Codes, Tongue};
-use session::Session;
 use tools::Tools;
 
 /// What is kept free at the end of a request's time to end what runs, in milliseconds.
@@ -86,7 +86,7 @@ impl Ran {
 
 /// A dry run that is ready to be done, and how much of one it is.
 struct Dry {
-    session: Session,
+    batch: Batch,
     how: How,
 }
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use super::batch::{Batch, Step, quoted};
 use super::code::{Code, Codes};
 use super::given::Given;
-use super::session::{Session, Step, quoted};
 use super::tools::Tool;
 use super::{Dry, How};
 
@@ -74,7 +74,7 @@ pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Dr
             false,
         ));
     }
-    Dry { session: session(codes, tool, String::new(), steps), how }
+    Dry { batch: batch(codes, tool, String::new(), steps), how }
 }
 
 fn how(code: &Code) -> How {
@@ -108,18 +108,18 @@ fn only_in_functions(text: &str, words: &[&str]) -> bool {
     true
 }
 
-pub(super) fn trial(code: &Code, codes: &Codes, tool: &Tool, given: &Given, time: Duration) -> Session {
+pub(super) fn trial(code: &Code, codes: &Codes, tool: &Tool, given: &Given, time: Duration) -> Batch {
     let program = quoted(&tool.program.to_string_lossy());
     let path = quoted(&code.main().path);
     let text: String = given.files.iter().flat_map(|file| [file.text.as_str(), "\n"]).collect();
     let command = format!("export SOLUTION=$PWD/{path}; exec {program} -c \"$1\"");
     let names = given.files.iter().flat_map(|file| &file.names);
     let steps = names.map(|name| step(command.clone(), name, time, false)).collect();
-    session(codes, tool, quoted(&text), steps)
+    batch(codes, tool, quoted(&text), steps)
 }
 
-fn session(codes: &Codes, tool: &Tool, common: String, steps: Vec<Step>) -> Session {
-    Session { files: codes.laid_out(), read_only: tool.read_only.clone(), runner: RUNNER, common, steps }
+fn batch(codes: &Codes, tool: &Tool, common: String, steps: Vec<Step>) -> Batch {
+    Batch { files: codes.laid_out(), read_only: tool.read_only.clone(), runner: RUNNER, common, steps }
 }
 
 fn step(command: String, name: &str, time: Duration, needed: bool) -> Step {

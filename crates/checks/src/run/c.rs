@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::batch::{Batch, Step, quoted, seal};
 use super::code::{Code, Codes};
 use super::given::Given;
-use super::session::{Session, Step, quoted, seal};
 use super::tools::Tool;
 use super::{Dry, How, reads_as_file};
 
@@ -38,16 +38,10 @@ pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Op
     if how == How::Run {
         steps.push(step("exec ../program </dev/null".to_owned(), "run", time, false));
     }
-    Some(Dry { session: session(codes.laid_out(), tool, steps), how })
+    Some(Dry { batch: batch(codes.laid_out(), tool, steps), how })
 }
 
-pub(super) fn trial(
-    code: &Code,
-    codes: &Codes,
-    tool: &Tool,
-    given: &Given,
-    time: Duration,
-) -> Option<Session> {
+pub(super) fn trial(code: &Code, codes: &Codes, tool: &Tool, given: &Given, time: Duration) -> Option<Batch> {
     let seal = seal().ok()?;
     let mut unit = format!("#define main fleet_{seal}_main\n");
     unit.extend(units(code).map(|path| format!("#include \"{path}\"\n")));
@@ -71,7 +65,7 @@ pub(super) fn trial(
         let command = format!("exec ../tests {} \"$TMPDIR/seal\" </dev/null", quoted(name));
         steps.push(Step { seal: Some(seal.clone()), ..step(command, name, time, false) });
     }
-    Some(session(files, tool, steps))
+    Some(batch(files, tool, steps))
 }
 
 /// The files that are compiled; others are included by them.
@@ -79,8 +73,8 @@ fn units(code: &Code) -> impl Iterator<Item = &str> {
     code.files.iter().map(|file| file.path.as_str()).filter(|path| path.ends_with(".c"))
 }
 
-fn session(files: BTreeMap<String, Vec<u8>>, tool: &Tool, steps: Vec<Step>) -> Session {
-    Session { files, read_only: tool.read_only.clone(), runner: "", common: String::new(), steps }
+fn batch(files: BTreeMap<String, Vec<u8>>, tool: &Tool, steps: Vec<Step>) -> Batch {
+    Batch { files, read_only: tool.read_only.clone(), runner: "", common: String::new(), steps }
 }
 
 fn step(command: String, name: &str, time: Duration, needed: bool) -> Step {

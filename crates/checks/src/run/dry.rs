@@ -2,9 +2,9 @@
 
 use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Run, Severity};
 
+use super::batch::{BatchEnd, StepEnd};
 use super::code::{Code, Codes, Tongue};
 use super::log::{place, said, tail};
-use super::session::{SessionEnd, StepEnd};
 use super::{Dry, How, Ran, Room, bash, broken, c, javascript, python, rust};
 
 /// The id of what a dry run holds against a proposal.
@@ -86,11 +86,11 @@ async fn one(room: &Room<'_>, codes: &Codes, code: &Code) -> Result<Came, Ran> {
         Tongue::Rust => rust::dry(code, codes, tool, time),
         Tongue::C => c::dry(code, codes, tool, time),
     };
-    let Some(Dry { session, how }) = dry else {
+    let Some(Dry { batch, how }) = dry else {
         return Ok(Came::skipped(format!("{name}: an excerpt, which cannot be built by itself")));
     };
-    let needed = session.steps.iter().filter(|step| step.needed).count();
-    let end = session.run(room.sandbox(), room.bound).await.map_err(|error| broken(&error))?;
+    let needed = batch.steps.iter().filter(|step| step.needed).count();
+    let end = batch.run(room.sandbox(), room.bound).await.map_err(|error| broken(&error))?;
     let bad = end.ends.iter().position(|end| !end.well());
     let last = bad.or(end.ends.len().checked_sub(1)).map(|at| &end.ends[at]);
     let run = last.map(|step| run(&end, step));
@@ -163,7 +163,7 @@ fn excused(code: &Code, log: &str) -> Option<String> {
         .or_else(|| log.contains(INPUT).then(|| "it waits for input".to_owned()))
 }
 
-fn run(end: &SessionEnd, step: &StepEnd) -> Run {
+fn run(end: &BatchEnd, step: &StepEnd) -> Run {
     // Above it the shell tells of a signal.
     const CODE_MAX: i32 = 128;
     let exit_code = Some(step.code).filter(|code| step.cut.is_none() && (0..=CODE_MAX).contains(code));

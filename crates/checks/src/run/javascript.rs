@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::batch::{Batch, Step, quoted, seal};
 use super::code::{Code, Codes, File};
 use super::given::Given;
-use super::session::{Session, Step, quoted, seal};
 use super::tools::Tool;
 use super::{Dry, How};
 
@@ -40,9 +40,9 @@ pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Dr
     if how == How::Run {
         steps.push(step(run, "run", time, false));
     }
-    let session =
-        Session { files, read_only: tool.read_only.clone(), runner: RUNNER, common: String::new(), steps };
-    Dry { session, how }
+    let batch =
+        Batch { files, read_only: tool.read_only.clone(), runner: RUNNER, common: String::new(), steps };
+    Dry { batch, how }
 }
 
 /// The files, and which is the main one. Modules without a `package.json` that says so get one.
@@ -69,7 +69,7 @@ fn is_module(file: &File) -> bool {
 
 /// The tests to be run, or without a test's index a step that says which there are.
 pub(super) struct Trial {
-    pub(super) session: Session,
+    pub(super) batch: Batch,
     /// What stands before the list of the tests.
     pub(super) mark: String,
 }
@@ -122,14 +122,9 @@ pub(super) fn trial(
     let program = quoted(&tool.program.to_string_lossy());
     let command = format!("exec {program} -e \"$1\"");
     let steps = tests.iter().map(|name| step(command.clone(), name, time, false)).collect();
-    let session = Session {
-        files,
-        read_only: tool.read_only.clone(),
-        runner: RUNNER,
-        common: common.to_string(),
-        steps,
-    };
-    Some(Trial { session, mark: collect })
+    let batch =
+        Batch { files, read_only: tool.read_only.clone(), runner: RUNNER, common: common.to_string(), steps };
+    Some(Trial { batch, mark: collect })
 }
 
 impl Trial {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
+use super::batch::{Batch, Step, quoted};
 use super::code::{Code, Codes};
 use super::given::Given;
-use super::session::{Session, Step, quoted};
 use super::tools::Tool;
 use super::{Dry, How};
 
@@ -34,25 +34,25 @@ pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Dr
     } else {
         How::Run
     };
-    let session = session(code, codes, tool, None, how == How::Run, [("whole".to_owned(), time)].into());
-    Dry { session, how }
+    let batch = batch(code, codes, tool, None, how == How::Run, [("whole".to_owned(), time)].into());
+    Dry { batch, how }
 }
 
-pub(super) fn trial(code: &Code, codes: &Codes, tool: &Tool, given: &Given, time: Duration) -> Session {
+pub(super) fn trial(code: &Code, codes: &Codes, tool: &Tool, given: &Given, time: Duration) -> Batch {
     let tests = given.files.iter().enumerate();
     let steps =
         tests.flat_map(|(nth, file)| file.names.iter().map(move |name| (format!("{nth}:{name}"), time)));
-    session(code, codes, tool, Some(given), false, steps.collect())
+    batch(code, codes, tool, Some(given), false, steps.collect())
 }
 
-fn session(
+fn batch(
     code: &Code,
     codes: &Codes,
     tool: &Tool,
     given: Option<&Given>,
     run: bool,
     steps: Vec<(String, Duration)>,
-) -> Session {
+) -> Batch {
     let main = code.main();
     let name = |path: &str| {
         let path = path.strip_prefix("src/").unwrap_or(path);
@@ -81,7 +81,7 @@ fn session(
         time,
         seal: None,
     };
-    Session {
+    Batch {
         files: codes.laid_out(),
         read_only: tool.read_only.clone(),
         runner: RUNNER,

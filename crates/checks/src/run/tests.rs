@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Run, Severity, TESTS_MAX, TestOutcome};
 use fleet_sandbox::SandboxError;
 
+use super::batch::{BatchEnd, StepEnd};
 use super::code::{Code, Codes, Tongue};
 use super::given::{Given, LOOSE, NoTests, given};
 use super::log::{place, said, tail};
-use super::session::{SessionEnd, StepEnd};
 use super::tools::Tool;
 use super::{Ran, Room, bash, broken, c, javascript, python, rust};
 
@@ -165,19 +165,19 @@ async fn one(room: &Room<'_>, codes: &Codes, given: &Given) -> Result<Came, Sand
     };
     let time = room.bound.left() / TEST_PART;
     let seals = || SandboxError::Unavailable { reason: "there is no randomness".to_owned() };
-    let session = match given.tongue {
+    let batch = match given.tongue {
         Tongue::JavaScript => return in_javascript(room, codes, code, given, tool).await,
         Tongue::Python => python::trial(code, codes, tool, given, time),
         Tongue::Bash => bash::trial(code, codes, tool, given, time),
         Tongue::Rust => rust::trial(code, codes, tool, given, time).ok_or_else(seals)?,
         Tongue::C => c::trial(code, codes, tool, given, time).ok_or_else(seals)?,
     };
-    let mut session = session;
-    for step in session.steps.iter_mut().filter(|step| step.needed) {
+    let mut batch = batch;
+    for step in batch.steps.iter_mut().filter(|step| step.needed) {
         step.time = room.bound.left();
     }
-    let needed = session.steps.iter().filter(|step| step.needed).count();
-    let end = session.run(room.sandbox(), room.bound).await?;
+    let needed = batch.steps.iter().filter(|step| step.needed).count();
+    let end = batch.run(room.sandbox(), room.bound).await?;
     Ok(judged(room, codes, code, tool, names, needed, end))
 }
 
@@ -195,7 +195,7 @@ async fn in_javascript(
         javascript::trial(code, codes, tool, given, steps, time).ok_or(none)
     };
     let asked = trial(&["list".to_owned()])?;
-    let end = asked.session.run(room.sandbox(), room.bound).await?;
+    let end = asked.batch.run(room.sandbox(), room.bound).await?;
     let listed =
         end.ends.first().filter(|end| end.well() && end.sealed).and_then(|end| asked.listed(&end.log));
     let Some(mut names) = listed else {
@@ -207,7 +207,7 @@ async fn in_javascript(
     }
     names.truncate(TESTS_MAX);
     steps.truncate(TESTS_MAX);
-    let end = trial(&steps)?.session.run(room.sandbox(), room.bound).await?;
+    let end = trial(&steps)?.batch.run(room.sandbox(), room.bound).await?;
     Ok(judged(room, codes, code, tool, names, 0, end))
 }
 
@@ -219,7 +219,7 @@ fn judged(
     tool: &Tool,
     names: Vec<String>,
     needed: usize,
-    end: SessionEnd,
+    end: BatchEnd,
 ) -> Came {
     let tongue = code.tongue;
     let mut came = Came { tool: Some(tool.version.clone()), ..Came::default() };

@@ -23,7 +23,7 @@ const SUPERVISOR: &str = include_str!("runners/supervise.sh");
 
 /// What is laid out in a sandbox, and what is done there.
 #[derive(Debug, Default)]
-pub(super) struct Session {
+pub(super) struct Batch {
     /// Files by their path in the folder of the code.
     pub(super) files: BTreeMap<String, Vec<u8>>,
     /// What is shown of the machine besides what every command sees.
@@ -70,9 +70,9 @@ impl StepEnd {
     }
 }
 
-/// What came of a session.
+/// What came of a batch.
 #[derive(Debug)]
-pub(super) struct SessionEnd {
+pub(super) struct BatchEnd {
     /// As many as were come to.
     pub(super) ends: Vec<StepEnd>,
     /// What it was shut in by.
@@ -88,10 +88,10 @@ pub(super) fn seal() -> Result<String, SandboxError> {
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-impl Session {
+impl Batch {
     /// Runs the steps within `bound`. What ends the sandbox as a whole (memory, files, output) ends only the step
     /// that was at work: those after it run in a sandbox of their own, after the steps that they need.
-    pub(super) async fn run(&self, sandbox: &Sandbox, bound: Bound) -> Result<SessionEnd, SandboxError> {
+    pub(super) async fn run(&self, sandbox: &Sandbox, bound: Bound) -> Result<BatchEnd, SandboxError> {
         let needed = self.steps.iter().take_while(|step| step.needed).count();
         let (mut ends, mut level): (Vec<StepEnd>, String) = (Vec::new(), String::new());
         let mut stopped = false;
@@ -111,7 +111,7 @@ impl Session {
             }
             ends.extend(more.into_iter().skip(again));
         }
-        Ok(SessionEnd { out_of_time: !stopped && ends.len() < self.steps.len(), ends, level })
+        Ok(BatchEnd { out_of_time: !stopped && ends.len() < self.steps.len(), ends, level })
     }
 
     fn job(&self, mark: &str, steps: &[&Step], left: Duration) -> Result<Job, SandboxError> {
