@@ -1,7 +1,7 @@
 //! Unified diffs: the files they make, and whether their hunks are as long as they say.
 
+use crate::names::tag_of_path;
 use crate::parts::{Line, Part};
-use crate::path::tag_of_path;
 
 /// Whether a block is a unified diff.
 pub(crate) fn is_diff(part: &Part) -> bool {

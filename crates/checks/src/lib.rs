@@ -2,11 +2,12 @@
 //!
 //! A proposal is Markdown; the code in it stands in fenced blocks. [`Suite`] runs over those:
 //!
-//! | check | what it does today |
+//! | check | what it does |
 //! |---|---|
 //! | policy | what proposals may not contain, by rules in Rego; see [`Policies`] |
 //! | lint | the syntax of code, by tree-sitter: Python, Rust, JavaScript, TypeScript, TSX, Go, Java, C, C++, Bash, HCL; of SQL and Dockerfiles, by readers of its own; JSON, YAML and TOML read whole; Kubernetes manifests against the fields of their kinds |
-//! | dry run | not run, and says so |
+//! | dry run | the code, run by itself in a sandbox; see [`Runs`] |
+//! | tests | the tests given with the task, run against the code in a sandbox |
 //!
 //! A check passes only when it has looked at something: a proposal without a block in a known language
 //! is skipped, not passed. What is in a known language and is not read all the same (templates, transcripts
@@ -63,13 +64,20 @@
 //! Read over whole files once, it found fault with 4 of some 11,600 files of a Python 3.11 installation
 //! (library and packages) and with 21 of some 5,500 files of published crates.
 
+mod bound;
 mod data;
 mod diff;
 mod lint;
+mod names;
 mod parts;
 mod path;
 mod policy;
+mod run;
+mod sketch;
 mod suite;
 
 pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
-pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TIME_MS_MAX};
+pub use run::{RunBounds, Runs};
+pub use suite::{
+    FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TESTS_BYTES_MAX, TESTS_KEY, TIME_MS_MAX,
+};

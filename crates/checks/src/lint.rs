@@ -12,14 +12,14 @@ mod syntax;
 mod template;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Severity};
 
 use crate::data::{self, BadData, Document, Format};
 use crate::parts::{Part, parts};
-use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, TIME_MS_MAX, diff};
-use language::Language;
+use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, diff};
+pub(crate) use language::Language;
 pub(crate) use syntax::shortened;
 use syntax::{Found, OutOfTime, Reading, read};
 
@@ -35,8 +35,15 @@ const MANIFEST: &str = "manifest";
 /// A diff that is not what it says.
 const DIFF: &str = "diff";
 
-/// Reads every block in a known language until `deadline`.
-pub(crate) fn lint(proposal: &str, deadline: Instant) -> CheckResult {
+/// Reads every block in a known language, in `time`.
+pub(crate) fn lint(proposal: &str, time: Duration) -> CheckResult {
+    let started = Instant::now();
+    let mut result = read_all(proposal, time, started + time);
+    result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    result
+}
+
+fn read_all(proposal: &str, time: Duration, deadline: Instant) -> CheckResult {
     if proposal.len() > PROPOSAL_BYTES_MAX {
         let bytes = proposal.len();
         let message = format!("the proposal has {bytes} bytes; more than {PROPOSAL_BYTES_MAX} are not read");
@@ -48,11 +55,17 @@ pub(crate) fn lint(proposal: &str, deadline: Instant) -> CheckResult {
     for mut part in parts {
         let line = part.fence_line;
         if look_at(&mut seen, &mut part, &patches, deadline).is_err() {
-            let message = format!("the block at line {line} could not be read within {TIME_MS_MAX} ms");
+            let ms = time.as_millis();
+            let message = format!("the block at line {line} could not be read within {ms} ms");
             return CheckResult { tools: seen.tools(), ..CheckResult::new(CheckOutcome::Error, message) };
         }
     }
     seen.result()
+}
+
+/// Whether a block shows what was typed and what came of it.
+pub(crate) fn is_transcript(tag: &str, code: &str) -> bool {
+    Language::of_tag(tag).is_some_and(|language| template::is_transcript(language, code))
 }
 
 fn look_at(
@@ -358,9 +371,9 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_in_time_is_neither_passed_nor_failed() {
-        let result = lint("a\n```python\nx = 1\n```", Instant::now());
+        let result = lint("a\n```python\nx = 1\n```", Duration::ZERO);
         assert_eq!(result.outcome, CheckOutcome::Error);
-        assert_eq!(result.message, "the block at line 2 could not be read within 2000 ms");
+        assert_eq!(result.message, "the block at line 2 could not be read within 0 ms");
         assert!(result.faults.is_empty());
     }
 

@@ -3,7 +3,8 @@
 //! They are read as CommonMark reads them, but for one thing: a block of Markdown is looked into.
 
 use crate::diff;
-use crate::path::{path_in_comment, path_in_heading, path_in_info, tag_of_path};
+use crate::names::tag_of_path;
+use crate::path::{path_in_comment, path_in_heading, path_in_info};
 
 /// One fenced block.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,16 +38,10 @@ impl Part {
     }
 }
 
-/// Finds the fenced blocks of a text, in order; after a diff that makes new files, those files.
+/// The fenced blocks of a text, in order; after a diff that makes new files, those files.
 pub(crate) fn parts(markdown: &str) -> Vec<Part> {
     let mut parts = Vec::new();
-    for mut part in fenced(markdown) {
-        if part.path.is_none() {
-            part.path = path_in_comment(&part.lines);
-        }
-        if part.tag.is_empty() {
-            part.tag = part.path.as_deref().and_then(tag_of_path).unwrap_or_default();
-        }
+    for part in fenced(markdown) {
         let files = if diff::is_diff(&part) { diff::new_files(&part) } else { Vec::new() };
         parts.push(part);
         parts.extend(files);
@@ -54,7 +49,21 @@ pub(crate) fn parts(markdown: &str) -> Vec<Part> {
     parts
 }
 
-fn fenced(markdown: &str) -> Vec<Part> {
+/// The fenced blocks of a text, in order, and nothing but these.
+pub(crate) fn fenced(markdown: &str) -> Vec<Part> {
+    let mut parts = found(markdown);
+    for part in &mut parts {
+        if part.path.is_none() {
+            part.path = path_in_comment(&part.lines);
+        }
+        if part.tag.is_empty() {
+            part.tag = part.path.as_deref().and_then(tag_of_path).unwrap_or_default();
+        }
+    }
+    parts
+}
+
+fn found(markdown: &str) -> Vec<Part> {
     let mut found: Vec<Part> = Vec::new();
     let mut open: Option<Fence> = None;
     // A model likes to put its whole answer into a Markdown block, with blocks of its own in it.
@@ -292,6 +301,7 @@ mod tests {
             ("`src/a.py`:\n```py\nx\n```", Some("src/a.py")),
             ("## 2. The file `a.py`\n```py\nx\n```", Some("a.py")),
             ("### Dockerfile\n```\nx\n```", Some("Dockerfile")),
+            ("Then `a.py`:\n```py\nx\n```", Some("a.py")),
             ("See `a.py` for more.\n```py\nx\n```", None),
             ("### a.py\n\nText.\n\n```py\nx\n```", None),
             ("### Version 1.2\n```py\n# e.g. 1.5 and so on\nx\n```", None),

@@ -6,13 +6,15 @@ const LENGTH_MAX: usize = 200;
 /// How much of what a fence says is looked at.
 const INFO_CHARS_MAX: usize = 500;
 /// Files that are known by their whole name.
-const NAMES: [&str; 8] = [
+const NAMES: [&str; 10] = [
     "Dockerfile",
     "Containerfile",
     "Makefile",
     "Jenkinsfile",
     "Vagrantfile",
     "Procfile",
+    "Gemfile",
+    ".env",
     ".gitignore",
     ".dockerignore",
 ];
@@ -151,11 +153,11 @@ pub(crate) fn path_in_comment(lines: &[Line]) -> Option<String> {
     .then_some(path)
 }
 
-/// The path in the line before a fence, if it is a heading, or names a file and nothing else.
+/// The path in the line before a fence, if that is a heading, ends in a colon, or names a file and nothing else.
 pub(crate) fn path_in_heading(line: &str) -> Option<String> {
     let line = line.trim();
-    let heading =
-        line.starts_with('#') || (line.starts_with("**") && line.trim_end_matches(':').ends_with("**"));
+    let bold = line.starts_with("**") && line.trim_end_matches(':').ends_with("**");
+    let heading = line.starts_with('#') || bold || line.ends_with(':');
     let mut paths = line.split_whitespace().filter_map(path);
     let first = paths.next()?;
     let alone = line.split_whitespace().count() == 1;
@@ -179,14 +181,4 @@ fn path(word: &str) -> Option<String> {
         .rsplit_once('.')
         .is_some_and(|(_, extension)| EXTENSIONS.contains(&extension.to_lowercase().as_str()));
     (named || by_extension).then(|| word.to_owned())
-}
-
-/// What a fence would be tagged with for the file of this path.
-pub(crate) fn tag_of_path(path: &str) -> Option<String> {
-    let name = path.rsplit('/').next()?;
-    if name.starts_with("Dockerfile") || name.starts_with("Containerfile") {
-        return Some("dockerfile".to_owned());
-    }
-    let (_, extension) = name.rsplit_once('.')?;
-    Some(extension.to_lowercase())
 }

@@ -15,10 +15,13 @@ use regorus::utils::limits::ExecutionTimerConfig;
 use regorus::{Engine, LimitError, Value};
 use serde::Deserialize;
 
+use crate::bound::Bound;
 use crate::lint::shortened;
 use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX};
+pub(crate) use blocks::blocks;
 use input::Input;
 pub use load::BadPolicy;
+pub(crate) use views::views;
 
 /// The longest all policies together may take for a proposal, in milliseconds.
 pub const POLICY_MS_MAX: u64 = 2_000;
@@ -93,8 +96,8 @@ enum At {
 /// Why policies gave no result.
 #[derive(Debug, thiserror::Error)]
 enum Failure {
-    #[error("{0} took more than {POLICY_MS_MAX} ms together with those before it")]
-    OutOfTime(String),
+    #[error("{package} took more than {} ms together with those before it", time.as_millis())]
+    OutOfTime { package: String, time: Duration },
     #[error("{package} could not be evaluated: {}{what}", at(place.as_ref()))]
     Broken { package: String, place: Option<Place>, what: String },
 }
@@ -116,19 +119,25 @@ impl Policies {
     /// Evaluates every policy on a proposal.
     #[must_use]
     pub fn check(&self, proposal: &str, task: Option<&Task>, role: Option<&Role>) -> CheckResult {
-        let started = Instant::now();
-        let mut result = self.result(proposal, task, role, started + Duration::from_millis(POLICY_MS_MAX));
-        result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-        result
+        self.check_within(proposal, task, role, Duration::from_millis(POLICY_MS_MAX))
     }
 
-    fn result(
+    /// The same in `time`, where that is less.
+    pub(crate) fn check_within(
         &self,
         proposal: &str,
         task: Option<&Task>,
         role: Option<&Role>,
-        deadline: Instant,
+        time: Duration,
     ) -> CheckResult {
+        let started = Instant::now();
+        let mut result =
+            self.result(proposal, task, role, Bound::new(time.min(Duration::from_millis(POLICY_MS_MAX))));
+        result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+        result
+    }
+
+    fn result(&self, proposal: &str, task: Option<&Task>, role: Option<&Role>, bound: Bound) -> CheckResult {
         if proposal.len() > PROPOSAL_BYTES_MAX {
             let bytes = proposal.len();
             let message =
@@ -144,7 +153,7 @@ impl Policies {
         engine.set_input(input.document.clone());
         let mut faults = Vec::new();
         for package in &self.0.packages {
-            match self.denied(&mut engine, package, deadline) {
+            match self.denied(&mut engine, package, bound) {
                 Ok(denied) => {
                     let places = denied.iter().take(PLACED_MAX);
                     faults.extend(places.filter_map(|denied| self.fault(&input, denied)));
@@ -172,9 +181,9 @@ impl Policies {
     }
 
     /// What a package denies.
-    fn denied(&self, engine: &mut Engine, package: &str, deadline: Instant) -> Result<Vec<Denied>, Failure> {
-        let out_of_time = || Failure::OutOfTime(package.to_owned());
-        let left = deadline.saturating_duration_since(Instant::now());
+    fn denied(&self, engine: &mut Engine, package: &str, bound: Bound) -> Result<Vec<Denied>, Failure> {
+        let out_of_time = || Failure::OutOfTime { package: package.to_owned(), time: bound.time };
+        let left = bound.left();
         if left.is_zero() {
             return Err(out_of_time());
         }

@@ -1,17 +1,27 @@
 //! The corpus: of proposals that are known to be good or bad, how many each check tells apart.
 //!
-//! `known` is what checks are tuned on; `held-out` is not looked at, only counted.
+//! `known` is what checks are tuned on; `held-out` is not looked at, only counted. What this prints stands in
+//! `corpus/README.md`, and that of policies in `docs/policies.md`, too.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 
-use fleet_checks::{Policies, Suite};
+use fleet_checks::{Policies, RunBounds, Runs, Suite, TESTS_KEY};
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, Role, Severity, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
+use fleet_sandbox::{Choice, Sandbox};
+use tokio::task::JoinSet;
 use toml::de::{DeTable, DeValue};
 
 /// Of the proposals that a check must fail, the least share that it does.
 const RECALL_MIN: f64 = 0.95;
+/// Long enough for a busy machine.
+const BOUNDS: RunBounds =
+    RunBounds { at_once: NonZeroUsize::new(2).expect("two"), dry_run_ms: 30_000, tests_ms: 60_000 };
+/// Longer than all of the corpus takes.
+const TIMEOUT_MS: u64 = 600_000;
 
 struct Proposal {
     name: String,
@@ -44,11 +54,23 @@ fn proposal(path: &Path) -> Proposal {
     };
     let name = path.file_name().expect("a name").to_string_lossy().into_owned();
     let forbidden = words("forbid").join(", ");
-    let mut task = Task::default();
+    let text_of = |key: &str| header.get(key).and_then(|value| value.get_ref().as_str()).map(str::to_owned);
+    let mut task = Task { description: text_of("task").expect("a task"), ..Task::default() };
+    if let Some(tests) = text_of("tests") {
+        task.metadata.insert(TESTS_KEY.to_owned(), tests);
+    }
     if !forbidden.is_empty() {
         task.metadata.insert("forbid".to_owned(), forbidden);
     }
     Proposal { name, fails: words("fails"), rules: words("rules"), task, text: text.to_owned() }
+}
+
+impl Proposal {
+    /// Whether it says something of a check. What does not read as its language does not run either.
+    fn is_judged_by(&self, kind: CheckKind) -> bool {
+        let runs = matches!(kind, CheckKind::DryRun | CheckKind::Tests);
+        !runs || !self.fails.iter().any(|fails| fails == "lint")
+    }
 }
 
 /// How one check did.
@@ -67,7 +89,9 @@ impl Figures {
     fn of(kind: CheckKind, proposals: &[Proposal], reports: &[CheckReport]) -> Figures {
         let mut figures = Figures::default();
         for (proposal, report) in proposals.iter().zip(reports) {
-            let Some(result) = report.checks.get(&kind) else { continue };
+            let Some(result) = report.checks.get(&kind).filter(|_| proposal.is_judged_by(kind)) else {
+                continue;
+            };
             figures.run |= matches!(result.outcome, CheckOutcome::Pass | CheckOutcome::Fail);
             let failed = result.outcome == CheckOutcome::Fail;
             let name = || {
@@ -75,7 +99,13 @@ impl Figures {
                 format!("{} ({}): {}", proposal.name, result.message, faults.join(" | "))
             };
             if proposal.fails.iter().any(|fails| fails == kind.as_str()) {
-                let by_rule = result.faults.iter().any(|fault| proposal.rules.contains(&fault.rule));
+                let found = |rule: &String| result.faults.iter().any(|fault| fault.rule == *rule);
+                let by_rule = match kind {
+                    // Every rule that it breaks.
+                    CheckKind::Policy => proposal.rules.iter().filter(|rule| rule.contains('/')).all(found),
+                    CheckKind::Lint => proposal.rules.iter().any(found),
+                    CheckKind::DryRun | CheckKind::Tests => true,
+                };
                 if failed && by_rule {
                     figures.caught += 1;
                 } else {
@@ -86,12 +116,27 @@ impl Figures {
             } else {
                 figures.right += 1;
             }
-            if proposal.fails.is_empty() && result.faults.iter().any(|fault| fault.severity == Severity::High)
+            if proposal.fails.is_empty()
+                && failed
+                && result.faults.iter().any(|fault| fault.severity == Severity::High)
             {
                 figures.hard.push(name());
             }
         }
         figures
+    }
+
+    /// The row of the table in the README.
+    fn row(&self, folder: &str, kind: CheckKind) -> String {
+        let bad = self.caught + self.missed.len();
+        let good = self.right + self.wrongly_failed.len();
+        format!(
+            "| {folder} | {} | {good} | {bad} | {:.3} | {:.3} | {} |",
+            kind.as_str(),
+            self.precision(),
+            self.recall(),
+            self.hard.len()
+        )
     }
 
     fn recall(&self) -> f64 {
@@ -107,68 +152,90 @@ fn share(right: usize, wrong: usize) -> f64 {
     if right + wrong == 0 { 1.0 } else { right as f64 / (right + wrong) as f64 }
 }
 
+fn reports(proposals: &[Proposal]) -> Vec<CheckReport> {
+    let sandbox = Sandbox::new(Choice::Auto).with_helper(env!("CARGO_BIN_EXE_fleet-checks"));
+    let policies = Policies::load(None).expect("what is built in is sound");
+    let suite = Arc::new(Suite::new(policies).with_runs(Runs::new(sandbox, BOUNDS)));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let mut checks = JoinSet::new();
+        for (nth, proposal) in proposals.iter().enumerate() {
+            let (suite, text, task) = (Arc::clone(&suite), proposal.text.clone(), proposal.task.clone());
+            checks.spawn(async move {
+                let role = Role::new("DEV").expect("a role");
+                let request =
+                    CheckRequest { proposal: &text, task: &task, role: &role, timeout_ms: TIMEOUT_MS };
+                (nth, suite.check(request).await)
+            });
+        }
+        let mut reports = checks.join_all().await;
+        reports.sort_by_key(|(nth, _)| *nth);
+        reports.into_iter().map(|(_, report)| report).collect()
+    })
+}
+
 fn figures(folder: &str) -> Vec<(CheckKind, Figures)> {
     let proposals = proposals(folder);
-    let suite = Suite::new(Policies::load(None).expect("what is built in is sound"));
-    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
-    let role = Role::new("DEV").expect("a role");
-    let report = |proposal: &Proposal| {
-        let request =
-            CheckRequest { proposal: &proposal.text, task: &proposal.task, role: &role, timeout_ms: 60_000 };
-        runtime.block_on(suite.check(request))
-    };
-    let reports: Vec<_> = proposals.iter().map(report).collect();
+    let reports = reports(&proposals);
     let bad = proposals.iter().filter(|proposal| !proposal.fails.is_empty()).count();
     println!("{folder}: {} proposals, {bad} of them bad", proposals.len());
     let all = CheckKind::ALL.map(|kind| (kind, Figures::of(kind, &proposals, &reports)));
-    let mut run = Vec::new();
-    for (kind, figures) in all {
-        if !figures.run {
-            println!("  {:<8} not run", kind.as_str());
-            continue;
-        }
-        println!(
-            "  {:<8} precision {:.3}, recall {:.3} ({} caught, {} missed, {} passed rightly, {} failed wrongly; {} good \
-             ones failed hard)",
-            kind.as_str(),
-            figures.precision(),
-            figures.recall(),
-            figures.caught,
-            figures.missed.len(),
-            figures.right,
-            figures.wrongly_failed.len(),
-            figures.hard.len(),
-        );
-        run.push((kind, figures));
+    for (kind, figures) in &all {
+        assert!(figures.run, "{} was never run", kind.as_str());
+        println!("{}", figures.row(folder, *kind));
     }
-    run
+    all.into()
+}
+
+/// Expects that the figures are those that are told.
+fn told(folder: &str, kind: CheckKind, figures: &Figures) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let row = figures.row(folder, kind);
+    let readme = fs::read_to_string(root.join("corpus/README.md")).expect("text");
+    assert!(readme.contains(&row), "corpus/README.md lacks {row}");
+    if kind == CheckKind::Policy {
+        let docs = fs::read_to_string(root.join("../../docs/policies.md")).expect("text");
+        let bad = figures.caught + figures.missed.len();
+        let all = bad + figures.right + figures.wrongly_failed.len();
+        let what = if folder == "known" { "known" } else { "kept apart" };
+        let row = format!("| {all} {what} | {bad} | {:.3} | {:.3} |", figures.precision(), figures.recall());
+        assert!(docs.contains(&row), "docs/policies.md lacks {row}");
+    }
 }
 
 #[test]
 fn on_what_they_are_tuned_on_checks_catch_the_bad_and_let_the_good_pass() {
-    for (kind, figures) in figures("known") {
-        let kind = kind.as_str();
+    let all = figures("known");
+    for (kind, figures) in &all {
+        let name = kind.as_str();
         for missed in &figures.missed {
-            println!("  missed by {kind}: {missed}");
+            println!("  missed by {name}: {missed}");
         }
         for wrongly in &figures.wrongly_failed {
-            println!("  failed wrongly by {kind}: {wrongly}");
+            println!("  failed wrongly by {name}: {wrongly}");
         }
-        assert!(figures.recall() >= RECALL_MIN, "{kind} misses {:#?}", figures.missed);
-        assert!(figures.hard.is_empty(), "{kind} fails good ones hard: {:#?}", figures.hard);
+    }
+    for (kind, figures) in &all {
+        let name = kind.as_str();
+        assert!(figures.recall() >= RECALL_MIN, "{name} misses {:#?}", figures.missed);
+        assert!(figures.hard.is_empty(), "{name} fails good ones hard: {:#?}", figures.hard);
         assert!(
             figures.wrongly_failed.is_empty(),
-            "{kind} fails what it need not: {:#?}",
+            "{name} fails what it need not: {:#?}",
             figures.wrongly_failed
         );
+        told("known", *kind, figures);
     }
 }
 
+// Says how many and never which, so that nothing is tuned on them.
 #[test]
-fn on_what_they_are_not_tuned_on_they_are_counted() {
+fn on_what_they_are_not_tuned_on_checks_catch_the_bad_and_fail_no_good_one_hard() {
     for (kind, figures) in figures("held-out") {
-        let kind = kind.as_str();
-        let judged = figures.caught + figures.missed.len() + figures.right + figures.wrongly_failed.len();
-        assert!(judged > 0, "{kind} has nothing to be counted on");
+        let row = figures.row("held-out", kind);
+        assert!(figures.recall() >= RECALL_MIN, "{row}");
+        // One good one fails its tests; which, nobody has looked at, and how many, the README says.
+        assert!(figures.hard.is_empty() || kind == CheckKind::Tests, "{row}");
+        told("held-out", kind, &figures);
     }
 }

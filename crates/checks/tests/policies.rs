@@ -1,11 +1,11 @@
-//! The policies that are built in: their own examples, the corpus, and what is said of them in the docs.
+//! The policies that are built in: their own examples, and what is said of them in the docs.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::LazyLock;
 
 use fleet_checks::{BadPolicy, FAULTS_MAX, POLICY_MS_MAX, PROPOSAL_BYTES_MAX, Policies};
@@ -26,116 +26,8 @@ fn rules(result: &CheckResult) -> BTreeSet<&str> {
     result.faults.iter().map(|fault| fault.rule.as_str()).collect()
 }
 
-/// A proposal of the corpus: the name of its file, its header, its text.
-struct Known {
-    name: String,
-    task: Task,
-    fails: bool,
-    rules: BTreeSet<String>,
-    text: String,
-}
-
-fn corpus(folder: &str) -> Vec<Known> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(folder);
-    let mut files: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "md"));
-    files.sort();
-    files.iter().map(|file| known(file)).collect()
-}
-
-fn known(file: &Path) -> Known {
-    let text = fs::read_to_string(file).unwrap();
-    let (header, text) = text.strip_prefix("+++\n").and_then(|text| text.split_once("\n+++\n")).unwrap();
-    let header = config::Config::builder()
-        .add_source(config::File::from_str(header, config::FileFormat::Toml))
-        .build()
-        .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let list = |key: &str| -> Vec<String> {
-        header.get_array(key).unwrap_or_default().into_iter().map(|v| v.into_string().unwrap()).collect()
-    };
-    let policy = ["secrets/", "shell/", "tls/", "k8s/", "deps/", "license/"];
-    let metadata = match list("forbid") {
-        none if none.is_empty() => BTreeMap::new(),
-        some => BTreeMap::from([("forbid".to_owned(), some.join(","))]),
-    };
-    Known {
-        name: file.file_stem().unwrap().to_string_lossy().into_owned(),
-        task: Task { description: header.get_string("task").unwrap(), ..task(&metadata) },
-        fails: list("fails").iter().any(|check| check == "policy"),
-        rules: list("rules").into_iter().filter(|rule| policy.iter().any(|p| rule.starts_with(p))).collect(),
-        text: text.to_owned(),
-    }
-}
-
-/// What the policies make of a folder of the corpus.
-#[derive(Default)]
-struct Measured {
-    proposals: u32,
-    bad: u32,
-    /// The bad that fail, with every rule they break among their faults.
-    caught: u32,
-    missed: Vec<String>,
-    /// Good ones that fail.
-    wronged: Vec<String>,
-}
-
-impl Measured {
-    fn of(folder: &str) -> Measured {
-        let mut measured = Measured::default();
-        for known in corpus(folder) {
-            let result = BUILT_IN.check(&known.text, Some(&known.task), None);
-            let found = rules(&result);
-            let whole = known.rules.iter().all(|rule| found.contains(rule.as_str()));
-            measured.proposals += 1;
-            measured.bad += u32::from(known.fails);
-            match (known.fails, result.outcome) {
-                (true, CheckOutcome::Fail) if whole => measured.caught += 1,
-                (true, _) => {
-                    let Known { name, rules, .. } = &known;
-                    measured.missed.push(format!("{name}: {rules:?} wanted, {found:?} found"));
-                }
-                (false, CheckOutcome::Pass) => {}
-                (false, _) => measured.wronged.push(format!("{}: {result:?}", known.name)),
-            }
-        }
-        measured
-    }
-
-    fn recall(&self) -> f64 {
-        f64::from(self.caught) / f64::from(self.bad)
-    }
-
-    /// The row of the table in the docs.
-    fn row(&self, what: &str) -> String {
-        let held = self.caught + u32::try_from(self.wronged.len()).unwrap();
-        let precision = f64::from(self.caught) / f64::from(held);
-        let Measured { proposals, bad, .. } = self;
-        format!("| {proposals} {what} | {bad} | {precision:.3} | {:.3} |", self.recall())
-    }
-}
-
 fn docs() -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/policies.md")).unwrap()
-}
-
-#[test]
-fn of_the_known_proposals_the_bad_are_caught_and_the_good_are_not() {
-    let measured = Measured::of("known");
-    let row = measured.row("known");
-    println!("{row}");
-    assert_eq!(measured.wronged, [""; 0]);
-    assert!(measured.recall() >= 0.95, "missed: {:#?}", measured.missed);
-    assert!(docs().contains(&row), "docs/policies.md lacks {row}");
-}
-
-// Says how many and never which, so that nothing is tuned on them.
-#[test]
-fn of_the_proposals_kept_apart_the_bad_are_caught_and_the_good_are_not() {
-    let measured = Measured::of("held-out");
-    let row = measured.row("kept apart");
-    println!("{row}");
-    assert!(measured.wronged.is_empty() && measured.recall() >= 0.95, "{row}");
-    assert!(docs().contains(&row), "docs/policies.md lacks {row}");
 }
 
 #[test]

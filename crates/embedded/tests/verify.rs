@@ -35,6 +35,7 @@ fn submission(name: &str) -> Submission {
     let profile = Profile::new("p", "m", 0.7, 10);
     let member = |agent: &str| Member { agent: AgentId::new(agent).unwrap(), profile: profile.clone() };
     Submission {
+        selection: fleet_deliberation::Selection::default(),
         id: id(name),
         task: Task { description: "sort a list".into(), ..Task::default() },
         role: Role::new("DEV").unwrap(),

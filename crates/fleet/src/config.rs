@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use fleet_deliberation::{Parameters, Role};
+use fleet_sandbox::Choice;
 use serde::{Deserialize, Serialize};
 
 pub use environment::Environment;
@@ -173,6 +174,10 @@ pub struct Worker {
 #[expect(missing_docs, reason = "fleet.toml is the reference")]
 pub struct Checks {
     pub policies: String,
+    pub sandbox: Choice,
+    pub run_at_once: usize,
+    pub dry_run_timeout_s: u64,
+    pub tests_timeout_s: u64,
 }
 
 /// What is logged.

@@ -9,6 +9,8 @@ use fleet::command;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Started again by a sandbox, this is the sandbox, and goes no further.
+    fleet_sandbox::helper();
     let cli = match fleet::cli::parse() {
         Ok(cli) => cli,
         Err(error) => error.exit(),

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleet_checks::{Policies, Suite};
+use fleet_checks::{Policies, RunBounds, Runs, Suite};
 use fleet_deliberation::{Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
@@ -16,6 +16,7 @@ use fleet_orchestrator::port::{Answers, Checker, Clock, EventStore, NoObserver};
 use fleet_orchestrator::{
     Coordinator, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
 };
+use fleet_sandbox::Sandbox;
 use fleet_server::Scrape;
 use fleet_worker::Worker;
 use tokio::task::{JoinError, JoinSet};
@@ -67,7 +68,7 @@ impl Running {
         scope: Scope,
     ) -> anyhow::Result<Running> {
         let config = &loaded.config;
-        let suite = Arc::new(Suite::new(policies(loaded)?));
+        let suite = Arc::new(Suite::new(policies(loaded)?).with_runs(runs(config)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let observer = telemetry.observer();
         let embedded = Arc::new(open(loaded, Arc::clone(&clock)).await?);
@@ -240,6 +241,18 @@ fn policies(loaded: &Loaded) -> anyhow::Result<Policies> {
         Some(origin) => format!("the policies that checks.policies names ({origin}) cannot be used"),
         None => "the policies that are built in cannot be used".to_owned(),
     })
+}
+
+/// What runs the code of proposals.
+pub(crate) fn runs(config: &Config) -> Runs {
+    let checks = &config.checks;
+    let bounds = RunBounds::default();
+    let bounds = RunBounds {
+        at_once: NonZeroUsize::new(checks.run_at_once).unwrap_or(bounds.at_once),
+        dry_run_ms: checks.dry_run_timeout_s * 1000,
+        tests_ms: checks.tests_timeout_s * 1000,
+    };
+    Runs::new(Sandbox::new(checks.sandbox), bounds)
 }
 
 /// Has the servers that agents were registered with looked at from the start.

@@ -62,6 +62,12 @@ fn the_unit_is_understood_and_waits_for_the_server_to_stop() {
     for (name, value) in [("NoNewPrivileges", "yes"), ("ProtectSystem", "strict"), ("DynamicUser", "yes")] {
         assert_eq!(unit[name], [value], "{name}");
     }
+    // What sandboxes and what runs in them cannot do without.
+    let calls: Vec<&str> = unit["SystemCallFilter"].iter().flat_map(|line| line.split(' ')).collect();
+    for call in ["prlimit64", "landlock_restrict_self", "seccomp"] {
+        assert!(calls.contains(&call), "{call}");
+    }
+    assert!(!unit.contains_key("MemoryDenyWriteExecute"), "Node compiles as it runs");
 }
 
 #[test]

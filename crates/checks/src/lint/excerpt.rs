@@ -44,6 +44,7 @@ const RUST: &[Around] = &[
     around("fn excerpt() {", "}"),
     around("fn excerpt() { match x {", "}}"),
     around("struct Excerpt {", "}"),
+    around("enum Excerpt {", "}"),
     around("fn excerpt() { X {", "}}"),
     of(&["."], around("fn excerpt() { x", "}")),
 ];

@@ -1,6 +1,7 @@
-//! The languages that are read, and what Markdown calls them.
+//! The languages that are read, and by what.
 
 use crate::data::Format;
+use crate::names::language_of_tag;
 
 /// A language that can be checked. Another one is a variant here and a row in each `match`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,34 +51,8 @@ impl Language {
 
     /// The language a fence's tag names, if it is one of ours.
     pub(crate) fn of_tag(tag: &str) -> Option<Language> {
-        match tag {
-            "python" | "py" | "python3" | "py3" | "pycon" | "python-console" | "python-repl" | "pyi" => {
-                Some(Language::Python)
-            }
-            "rust" | "rs" => Some(Language::Rust),
-            "javascript" | "js" | "jsx" | "mjs" | "cjs" | "node" | "nodejs" | "ecmascript" => {
-                Some(Language::JavaScript)
-            }
-            "typescript" | "ts" | "mts" | "cts" => Some(Language::TypeScript),
-            "tsx" | "typescriptreact" => Some(Language::Tsx),
-            "go" | "golang" => Some(Language::Go),
-            "java" => Some(Language::Java),
-            "c" => Some(Language::C),
-            // A header may be either's; what is C is C++ as far as syntax goes.
-            "cpp" | "c++" | "cc" | "cxx" | "h" | "hh" | "hpp" | "hxx" => Some(Language::Cpp),
-            "bash" | "sh" | "shell" | "zsh" | "ksh" | "bats" => Some(Language::Bash),
-            "hcl" | "tf" | "terraform" | "tfvars" | "opentofu" | "nomad" => Some(Language::Hcl),
-            "sql" | "mysql" | "mariadb" | "postgres" | "postgresql" | "pgsql" | "plpgsql" | "psql"
-            | "sqlite" | "sqlite3" | "tsql" | "mssql" | "plsql" | "bigquery" | "snowflake" | "duckdb" => {
-                Some(Language::Sql)
-            }
-            "dockerfile" | "docker" | "containerfile" => Some(Language::Dockerfile),
-            "yaml" | "yml" | "kubernetes" | "k8s" => Some(Language::Yaml),
-            "json" | "jsonl" | "ndjson" | "jsonlines" | "geojson" | "webmanifest" => Some(Language::Json),
-            "jsonc" | "code-workspace" => Some(Language::Jsonc),
-            "toml" => Some(Language::Toml),
-            _ => None,
-        }
+        let name = language_of_tag(tag)?;
+        Language::ALL.into_iter().find(|language| language.name() == name)
     }
 
     pub(crate) fn name(self) -> &'static str {

@@ -252,8 +252,22 @@ fn bash(bytes: &mut [u8], code: &str) {
             }
             placeholders(bytes, at, line);
             pattern(bytes, at, line);
+            bases(bytes, at, line);
         }
         at += line.len();
+    }
+}
+
+/// The base of a number whose digits are expanded, as in `10#$x`: base and sign stand before any number ("Shell
+/// Arithmetic" of Bash's manual: [base#]n), the grammar wants digits behind them.
+fn bases(bytes: &mut [u8], at: usize, line: &str) {
+    for (sign, _) in line.match_indices("#$").take(COVERED_MAX) {
+        let digits = line[..sign].bytes().rev().take_while(u8::is_ascii_digit).count();
+        let before = line[..sign - digits].bytes().next_back();
+        let free = before.is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte != b'_' && byte != b'$');
+        if (1..=2).contains(&digits) && free {
+            blank(bytes, at + sign - digits..at + sign + 1);
+        }
     }
 }
 

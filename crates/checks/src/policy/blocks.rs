@@ -1,10 +1,8 @@
 //! What policies look at: the blocks of a proposal by file, with language, path and rows.
 
+use crate::diff::is_diff;
+use crate::names::{language_of_path, language_of_tag};
 use crate::parts::{Line, Part};
-
-/// The most rows above a block that are looked at for its path.
-const ROWS_ABOVE_MAX: usize = 3;
-const PATH_CHARS_MAX: usize = 200;
 
 /// One file of a proposal, or a piece of one.
 #[derive(Debug)]
@@ -33,20 +31,18 @@ impl Block {
     }
 }
 
-/// The blocks behind the fences of a Markdown text; a diff is one for each of its files.
-pub(crate) fn blocks(markdown: &str, parts: Vec<Part>) -> Vec<Block> {
-    let rows: Vec<&str> = markdown.lines().collect();
+/// The blocks behind the fences of a proposal; a diff is one for each of its files.
+pub(crate) fn blocks(parts: Vec<Part>) -> Vec<Block> {
     let mut blocks = Vec::new();
     for part in parts {
-        let path = path(&rows, &part);
-        if matches!(part.tag.as_str(), "diff" | "patch" | "udiff") {
-            blocks.extend(files_of_diff(part, path));
+        if is_diff(&part) {
+            blocks.extend(files_of_diff(part));
             continue;
         }
-        let language = language(&part.tag, path.as_deref(), &part.lines);
+        let language = language(&part.tag, part.path.as_deref(), &part.lines).to_owned();
         let mut block = Block {
             language,
-            path,
+            path: part.path,
             line: part.fence_line + 1,
             tag: part.tag,
             rows: part.lines.into_iter().map(|line| Row { line, new: true }).collect(),
@@ -76,7 +72,7 @@ fn without_output(block: &mut Block) {
 }
 
 /// The files of a unified diff, as they are after it.
-fn files_of_diff(part: Part, path: Option<String>) -> Vec<Block> {
+fn files_of_diff(part: Part) -> Vec<Block> {
     let new = |path: Option<String>, line: u32| Block {
         tag: part.tag.clone(),
         language: path.as_deref().and_then(language_of_path).unwrap_or("diff").to_owned(),
@@ -84,7 +80,7 @@ fn files_of_diff(part: Part, path: Option<String>) -> Vec<Block> {
         line,
         rows: Vec::new(),
     };
-    let mut blocks = vec![new(path, part.fence_line + 1)];
+    let mut blocks = vec![new(part.path.clone(), part.fence_line + 1)];
     for (nth, line) in part.lines.iter().enumerate() {
         let text = line.text.as_str();
         let next = part.lines.get(nth + 1).map_or("", |line| line.text.as_str());
@@ -129,53 +125,23 @@ fn is_old_file(line: &Line) -> bool {
 }
 
 /// The name of a language, whatever the fence calls it.
-fn language(tag: &str, path: Option<&str>, lines: &[Line]) -> String {
-    let known = match tag {
-        "py" | "python" | "python3" | "py3" | "pycon" | "python-console" | "python-repl" => "python",
-        "rs" | "rust" => "rust",
-        "js" | "javascript" | "mjs" | "cjs" | "jsx" | "node" => "javascript",
-        "ts" | "typescript" | "mts" | "cts" => "typescript",
-        "tsx" => "tsx",
-        "go" | "golang" => "go",
-        "java" => "java",
-        "c" | "h" => "c",
-        "cpp" | "c++" | "cxx" | "cc" | "hpp" => "cpp",
-        "cs" | "csharp" | "c#" => "csharp",
-        "kt" | "kotlin" | "kts" => "kotlin",
-        "rb" | "ruby" => "ruby",
-        "ps1" | "powershell" | "pwsh" => "powershell",
-        "bash" | "sh" | "shell" | "zsh" | "ksh" | "dash" => "bash",
-        "console" | "shell-session" | "shellsession" | "terminal" | "sh-session" | "bash-session" => {
-            "console"
-        }
-        "yaml" | "yml" => "yaml",
-        "json" | "jsonc" | "json5" | "jsonl" | "ndjson" => "json",
-        "toml" => "toml",
-        "sql" | "postgresql" | "pgsql" | "mysql" | "sqlite" | "plsql" | "tsql" => "sql",
-        "hcl" | "terraform" | "tf" | "tfvars" => "hcl",
-        "dockerfile" | "docker" | "containerfile" => "dockerfile",
-        "make" | "makefile" => "makefile",
-        "env" | "dotenv" => "env",
-        "ini" | "cfg" | "conf" | "properties" => "ini",
-        "" | "text" | "txt" | "plain" | "plaintext" => "",
-        other => other,
-    };
-    let name = match known {
-        "" => path.and_then(language_of_path).unwrap_or_else(|| guessed(tag, lines)),
+fn language<'a>(tag: &'a str, path: Option<&str>, lines: &[Line]) -> &'a str {
+    let of_path = || path.and_then(language_of_path);
+    match language_of_tag(tag) {
+        None if tag.is_empty() => guessed(lines),
+        None => tag,
+        Some("text") => of_path().unwrap_or("text"),
         // Variables of an example are written as shell, too.
-        "bash" if path.and_then(language_of_path) == Some("env") => "env",
-        known => known,
-    };
-    name.to_owned()
+        Some("bash") if of_path() == Some("env") => "env",
+        Some("jsonc" | "json5") => "json",
+        Some(known) => known,
+    }
 }
 
 /// What a block without a language begins with says for a few.
-fn guessed(tag: &str, lines: &[Line]) -> &'static str {
+fn guessed(lines: &[Line]) -> &'static str {
     let first = lines.iter().map(|line| line.text.trim()).find(|text| !text.is_empty()).unwrap_or_default();
     let starts = |words: &[&str]| words.iter().any(|word| first.starts_with(word));
-    if !tag.is_empty() {
-        return "text";
-    }
     if first.starts_with("#!") {
         return if first.contains("python") { "python" } else { "bash" };
     }
@@ -192,130 +158,20 @@ fn guessed(tag: &str, lines: &[Line]) -> &'static str {
     }
 }
 
-fn language_of_path(path: &str) -> Option<&'static str> {
-    let name = path.rsplit('/').next().unwrap_or(path);
-    let lower = name.to_ascii_lowercase();
-    if lower.starts_with("dockerfile") || lower.starts_with("containerfile") || lower.ends_with(".dockerfile")
-    {
-        return Some("dockerfile");
-    }
-    if lower == ".env" || lower.starts_with(".env.") || lower.ends_with(".env") {
-        return Some("env");
-    }
-    if lower == "makefile" {
-        return Some("makefile");
-    }
-    Some(match lower.rsplit_once('.')?.1 {
-        "py" | "pyi" => "python",
-        "rs" => "rust",
-        "js" | "mjs" | "cjs" | "jsx" => "javascript",
-        "ts" | "mts" | "cts" => "typescript",
-        "tsx" => "tsx",
-        "go" => "go",
-        "java" => "java",
-        "c" | "h" => "c",
-        "cpp" | "cc" | "cxx" | "hpp" | "hh" => "cpp",
-        "cs" => "csharp",
-        "kt" | "kts" => "kotlin",
-        "rb" => "ruby",
-        "ps1" => "powershell",
-        "sh" | "bash" | "zsh" => "bash",
-        "yaml" | "yml" => "yaml",
-        "json" | "jsonc" | "json5" => "json",
-        "toml" => "toml",
-        "sql" => "sql",
-        "tf" | "hcl" | "tfvars" => "hcl",
-        "ini" | "cfg" | "conf" | "properties" => "ini",
-        "txt" => "text",
-        _ => return None,
-    })
-}
-
-/// The path of the file a block holds: on its fence, in a comment on its first line, or above it.
-fn path(rows: &[&str], part: &Part) -> Option<String> {
-    let above = (part.fence_line as usize).saturating_sub(1);
-    on_fence(rows.get(above).copied().unwrap_or_default())
-        .or_else(|| part.lines.first().and_then(|line| in_comment(&line.text)))
-        .or_else(|| above_fence(rows.get(..above).unwrap_or_default()))
-}
-
-fn on_fence(fence: &str) -> Option<String> {
-    let info = fence.trim_start_matches(|c: char| !"`~".contains(c)).trim_start_matches(['`', '~']);
-    for name in ["title", "file", "filename", "path", "name"] {
-        let said = info.split_once(&format!("{name}=")).map(|(_, said)| said.trim_start());
-        if let Some(said) = said {
-            let quote = said.chars().next().filter(|c| matches!(c, '"' | '\''));
-            let said = said.trim_start_matches(['"', '\'']);
-            let end = said.find(|c: char| Some(c) == quote || quote.is_none() && c.is_whitespace());
-            return as_path(&said[..end.unwrap_or(said.len())]);
-        }
-    }
-    let mut words = info.split_whitespace();
-    let tag = words.next()?;
-    let attached = tag.split_once(':').map(|(_, path)| path);
-    attached.and_then(as_path).or_else(|| words.find_map(as_path))
-}
-
-fn in_comment(line: &str) -> Option<String> {
-    let line = line.trim();
-    let text = ["//", "#", "--", "/*", "<!--", ";"].iter().find_map(|mark| line.strip_prefix(mark))?;
-    let text = text.trim_end_matches("*/").trim_end_matches("-->").trim();
-    as_path(text.split_once(": ").map_or(text, |(path, _)| path))
-}
-
-fn above_fence(rows: &[&str]) -> Option<String> {
-    let row = rows.iter().rev().take(ROWS_ABOVE_MAX).find(|row| !row.trim().is_empty())?.trim();
-    let heading = row.starts_with('#') || row.starts_with("**") || row.ends_with(':') || row.ends_with(":**");
-    if !heading {
-        return None;
-    }
-    let words = row.split(|c: char| c.is_whitespace() || "`*()\":,".contains(c));
-    words.filter(|word| !word.is_empty()).find_map(as_path)
-}
-
-/// A word that reads like the name of a file.
-fn as_path(word: &str) -> Option<String> {
-    let word = word.trim_matches(|c: char| "`*\"'".contains(c));
-    let name = word.rsplit('/').next()?;
-    let fits = word.len() <= PATH_CHARS_MAX
-        && !word.contains(|c: char| c.is_whitespace() || "{}<>|=()$".contains(c))
-        && !word.contains("://");
-    let extension = name.rsplit_once('.').is_some_and(|(_, extension)| {
-        (1..=10).contains(&extension.len())
-            && extension.chars().all(char::is_alphanumeric)
-            && extension.starts_with(char::is_alphabetic)
-    });
-    let known = ["Dockerfile", "Containerfile", "Makefile", "Jenkinsfile", "Procfile", "Gemfile"];
-    (fits && (extension || known.contains(&name))).then(|| word.to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parts::parts;
+    use crate::parts::fenced;
 
     fn found(markdown: &str) -> Vec<(String, Option<String>, String)> {
-        let blocks = blocks(markdown, parts(markdown));
+        let blocks = blocks(fenced(markdown));
         blocks.iter().map(|block| (block.language.clone(), block.path.clone(), block.text())).collect()
     }
 
     #[test]
-    fn a_path_stands_on_the_fence_in_the_first_comment_or_above() {
-        for (markdown, path) in [
-            ("```py title=\"src/a b.py\"\nx\n```", None),
-            ("```py title=\"src/a.py\" linenos\nx\n```", Some("src/a.py")),
-            ("```text requirements.txt\nx\n```", Some("requirements.txt")),
-            ("```py:src/a.py\nx\n```", Some("src/a.py")),
-            ("```rust,ignore\nx\n```", None),
-            ("```js\n// lib/a.js\nx\n```", Some("lib/a.js")),
-            ("```bash\n# install.sh: no trick\nx\n```", Some("install.sh")),
-            ("### `src/a.py`\n\n```py\nx\n```", Some("src/a.py")),
-            ("**Dockerfile**\n```\nx\n```", Some("Dockerfile")),
-            ("Then `a.py`:\n```py\nx\n```", Some("a.py")),
-            ("It is in a.py now.\n```py\nx\n```", None),
-        ] {
-            assert_eq!(found(markdown)[0].1.as_deref(), path, "{markdown}");
-        }
+    fn the_files_that_a_diff_makes_are_seen_once() {
+        let diff = "```diff\n--- /dev/null\n+++ b/src/a.py\n@@ -0,0 +1 @@\n+x\n```";
+        assert_eq!(found(diff), [("python".to_owned(), Some("src/a.py".to_owned()), "x\n".to_owned())]);
     }
 
     #[test]
@@ -326,7 +182,7 @@ mod tests {
             (language.to_owned(), Some(path.to_owned()), text.to_owned())
         };
         assert_eq!(found(diff), [expected("python", "x.py", "a\nc\n"), expected("sql", "q.sql", "-- new\n")]);
-        let blocks = blocks(diff, parts(diff));
+        let blocks = blocks(fenced(diff));
         let rows: Vec<_> =
             blocks[0].rows.iter().map(|row| (row.line.number, row.line.removed, row.new)).collect();
         assert_eq!(rows, [(6, 1, false), (8, 1, true)]);

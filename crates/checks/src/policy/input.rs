@@ -7,7 +7,7 @@ use regorus::Value;
 
 use super::blocks::{Block, blocks};
 use super::views::{Views, views};
-use crate::parts::parts;
+use crate::parts::fenced;
 
 /// The most bytes of a block that are read as YAML or JSON.
 const DOCUMENT_BYTES_MAX: usize = 256 * 1024;
@@ -25,14 +25,14 @@ pub(crate) struct Input {
 
 impl Input {
     pub(crate) fn new(proposal: &str, task: Option<&Task>, role: Option<&Role>) -> Input {
-        let fenced = parts(proposal);
+        let fenced = fenced(proposal);
         let mut prose: Vec<String> = proposal.lines().map(str::to_owned).collect();
         for part in &fenced {
             let from = part.fence_line as usize - 1;
             let to = (from + 1 + part.lines.len() + usize::from(part.closed)).min(prose.len());
             prose[from..to].iter_mut().for_each(String::clear);
         }
-        let blocks = blocks(proposal, fenced);
+        let blocks = blocks(fenced);
         let views: Vec<Views> = blocks.iter().map(|block| views(&block.language, &block.text())).collect();
         let document = object([
             ("role", role.map_or("", Role::as_str).into()),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use std::{fs, io};
 
 use fleet_deliberation::{Severity, Task};
@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::input::Input;
 use super::{Failure, Loaded, POLICY_MS_MAX, Place, Policies, Rule};
+use crate::bound::Bound;
 
 /// The most files a folder of policies may hold.
 const FILES_MAX: usize = 256;
@@ -190,14 +191,14 @@ impl Policies {
         let task = Task { metadata: metadata.clone(), ..Task::default() };
         let mut engine = self.0.engine.clone();
         engine.set_input(Input::new(proposal, Some(&task), None).document);
-        let deadline = Instant::now() + Duration::from_millis(POLICY_MS_MAX);
-        match self.denied(&mut engine, package, deadline) {
+        let bound = Bound::new(Duration::from_millis(POLICY_MS_MAX));
+        match self.denied(&mut engine, package, bound) {
             Ok(denied) => Ok(denied.into_iter().map(|denied| denied.id).collect()),
             Err(Failure::Broken { place, what, .. }) => {
                 let (file, line) = place.unwrap_or_else(|| (source.file.clone(), source.line_of("deny ")));
                 Err(BadPolicy::Refused { file, line, what })
             }
-            Err(failure @ Failure::OutOfTime(_)) => {
+            Err(failure @ Failure::OutOfTime { .. }) => {
                 Err(source.refused(source.line_of("deny "), failure.to_string()))
             }
         }

@@ -149,3 +149,19 @@ proptest! {
         prop_assert_eq!(result.outcome == CheckOutcome::Fail, fails);
     }
 }
+
+#[test]
+fn no_time_left_is_an_error_and_no_pass() {
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let (task, role) = (Task::default(), Role::new("DEV").expect("a role"));
+    for length in [1, INLINE_BYTES_MAX] {
+        let proposal = format!("```python\n{}\n```", "x = 1\n".repeat(length));
+        let request = CheckRequest { proposal: &proposal, task: &task, role: &role, timeout_ms: 0 };
+        let report = runtime.block_on(suite().check(request));
+        for kind in [CheckKind::Policy, CheckKind::Lint] {
+            let result = &report.checks[&kind];
+            assert_eq!(result.outcome, CheckOutcome::Error, "{}", result.message);
+            assert!(result.message.contains(" 0 ms"), "{}", result.message);
+        }
+    }
+}

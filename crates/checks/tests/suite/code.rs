@@ -803,6 +803,7 @@ fn excerpts_are_no_faults() {
         &[
             "Some(x) if x > 1 => y,\nNone => { z }",
             "pub a: String,\n/// b\nb: Vec<u8>,",
+            "Waiting { since: Instant },\nFailed(String),\nDone,",
             ".map(|x| x)\n.collect()",
         ],
     );
@@ -842,4 +843,7 @@ fn excerpts_are_no_faults() {
         &["public:\n  int a() const;\nprivate:\n  int b_;", "catch (...) { }", "{\"a\", 1},\n{\"b\", 2},"],
     );
     right("bash", &["a)\n  b\n  ;;\n*) c ;;", "--a) shift ;;"]);
+    right("bash", &["hour=$((10#$1 + 1))", "if (( 10#${a[0]} > 8#$b )); then c; fi", "(( 10#$x == 16#ff ))"]);
+    refused("bash", "syntax", &["x=$((10#$1 + 1)", "if (( 10#$a > 1 )); then c"]);
+    refused("rust", "syntax", &["Waiting { since: Instant ,\nDone,"]);
 }

@@ -140,3 +140,11 @@ fn excerpts_and_messages_are_short() {
     assert!(fault.excerpt.chars().count() <= 121 && fault.excerpt.ends_with('…'));
     assert!(fault.message.chars().count() <= 80, "{}", fault.message);
 }
+
+#[test]
+fn a_report_tells_whether_two_proposals_are_nearly_the_same() {
+    let sketch = |proposal: &str| suite().run(proposal).sketch;
+    let proposal = sketch("First.\n```python\ndef f(a, b):\n    return [a, b]\n```");
+    assert!(proposal.is_near(&sketch("Second.\n```py\n\ndef f(a, b):\n\n  return [ a, b ]  # both\n```")));
+    assert!(!proposal.is_near(&sketch("First.\n```python\ndef f(*all):\n    return list(all)[:2]\n```")));
+}

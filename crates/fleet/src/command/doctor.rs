@@ -53,6 +53,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Doctor) -> anyhow::Result<Exit> 
     let working = Working::begin("looking at the state and at the model servers ...".to_owned());
     kept(loaded, &mut report).await?;
     server(loaded, &mut report).await?;
+    runs(loaded, &mut report).await;
     models(loaded, &mut report).await?;
     working.done();
     let sick = report.0.iter().any(|finding| finding.level == Level::Problem);
@@ -191,6 +192,33 @@ async fn server(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// What shuts in the code of proposals, and what it can be run by.
+async fn runs(loaded: &Loaded, report: &mut Report) {
+    let about = "running code";
+    let runs = crate::running::runs(&loaded.config);
+    if loaded.config.checks.sandbox == fleet_sandbox::Choice::Off {
+        report.ok(about, "off, as checks.sandbox says: proposals are only read");
+        return;
+    }
+    match runs.sandbox().await {
+        Ok(sandbox) => match runs.toolchains().await {
+            none if none.is_empty() => report.say(
+                Level::Note,
+                about,
+                format!("{sandbox}, and no toolchain was found"),
+                "install one of python3, node, bash, rustc and cc, or nothing is run",
+            ),
+            found => report.ok(about, format!("{sandbox}; {}", found.join(", "))),
+        },
+        Err(error) => report.say(
+            Level::Note,
+            about,
+            format!("{error}; proposals are only read"),
+            "install bubblewrap, or use Linux 6.2 or newer with Landlock",
+        ),
+    }
 }
 
 async fn models(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {

@@ -21,7 +21,10 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 27] = [
+const WHOLE: [(&str, i64, i64); 30] = [
+    ("checks.dry_run_timeout_s", 1, 10 * 60),
+    ("checks.run_at_once", 0, 1_000),
+    ("checks.tests_timeout_s", 1, 10 * 60),
     ("councils.*.agents", 0, AGENTS_MAX as i64),
     ("councils.*.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.quorum", 1, AGENTS_MAX as i64),
@@ -188,12 +191,14 @@ fn broken_text(key: &str, value: &str) -> Option<String> {
         "server.listen" => value.parse::<SocketAddr>().is_ok(),
         "model.kind" => ["auto", "openai", "simulated"].contains(&value),
         "log.format" => ["text", "json"].contains(&value),
+        "checks.sandbox" => ["auto", "bubblewrap", "landlock", "off"].contains(&value),
         _ => true,
     };
     let bound = match key {
         "server.listen" => "be an IP address and a port, such as 127.0.0.1:50055 or [::]:50055",
         "model.kind" => "be \"auto\", \"openai\" or \"simulated\"",
         "log.format" => "be \"text\" or \"json\"",
+        "checks.sandbox" => "be \"auto\", \"bubblewrap\", \"landlock\" or \"off\"",
         _ => return None,
     };
     (!right).then(|| bound.to_owned())

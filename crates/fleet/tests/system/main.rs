@@ -21,6 +21,7 @@ mod logs;
 mod policies;
 mod profiles;
 mod python_client;
+mod runs;
 mod secrets;
 mod selection;
 mod server;

@@ -46,6 +46,8 @@ impl Place {
             .env("HOME", self.0.path().to_str().unwrap())
             .env("XDG_STATE_HOME", self.path("state").to_str().unwrap())
             .env("XDG_CONFIG_HOME", self.path("config").to_str().unwrap())
+            // Only tests that are about it run what proposals hold.
+            .env("FLEET__CHECKS__SANDBOX", "off")
     }
 
     /// Runs the program to its end.

@@ -1,0 +1,256 @@
+//! Runs the code of proposals, shut in: by itself, and against the tests that the task gives.
+//!
+//! Nothing is run outside of a sandbox. Where there is none, where a toolchain is missing, or where there is
+//! nothing that could be run, it is said and nothing is passed.
+
+mod bash;
+mod batch;
+mod c;
+mod cache;
+mod code;
+mod dry;
+mod given;
+mod javascript;
+mod log;
+mod python;
+mod rust;
+mod tests;
+mod tools;
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use fleet_deliberation::{CheckKind, CheckOutcome, CheckResult};
+use fleet_sandbox::{Sandbox, SandboxError};
+use tokio::sync::{OnceCell, Semaphore};
+use tokio::time::timeout;
+use tree_sitter::Parser;
+
+use crate::bound::Bound;
+use crate::lint::Language;
+use batch::Batch;
+use cache::{Cache, Key};
+use code::{Codes, Tongue};
+use tools::Tools;
+
+/// What is kept free at the end of a request's time to end what runs, in milliseconds.
+const END_MS: u64 = 300;
+
+/// The bounds of runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RunBounds {
+    /// How many sandboxes are at work at once; further ones wait.
+    pub at_once: NonZeroUsize,
+    /// The longest a dry run may take, building included, in milliseconds.
+    pub dry_run_ms: u64,
+    /// The longest all tests of a task may take together, building included, in milliseconds.
+    pub tests_ms: u64,
+}
+
+impl Default for RunBounds {
+    /// As many at once as there are cores; 5 s and 10 s.
+    fn default() -> RunBounds {
+        let at_once = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        RunBounds { at_once, dry_run_ms: 5_000, tests_ms: 10_000 }
+    }
+}
+
+/// Runs the code of proposals. Cloning shares all of it.
+#[derive(Debug, Clone)]
+pub struct Runs(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    sandbox: Sandbox,
+    bounds: RunBounds,
+    tools: OnceCell<Tools>,
+    permits: Semaphore,
+    cache: Cache,
+}
+
+/// A result that does not know yet where in the Markdown its lines are: those of its faults count the lines of
+/// [`Codes::rows`], from 1; 0 is no line.
+#[derive(Debug, Clone)]
+struct Ran {
+    result: CheckResult,
+    /// It would be the same the next time.
+    lasting: bool,
+}
+
+impl Ran {
+    fn new(outcome: CheckOutcome, message: impl Into<String>) -> Ran {
+        Ran { result: CheckResult::new(outcome, message), lasting: false }
+    }
+}
+
+/// A dry run that is ready to be done, and how much of one it is.
+struct Dry {
+    batch: Batch,
+    how: How,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum How {
+    Run,
+    /// Not run but read in some way, and why.
+    Loaded(&'static str),
+}
+
+impl Runs {
+    /// Runs in this sandbox.
+    #[must_use]
+    pub fn new(sandbox: Sandbox, bounds: RunBounds) -> Runs {
+        let permits = Semaphore::new(bounds.at_once.get().min(Semaphore::MAX_PERMITS));
+        Runs(Arc::new(Inner { sandbox, bounds, tools: OnceCell::new(), permits, cache: Cache::default() }))
+    }
+
+    /// The sandbox that is in force, such as `bubblewrap 0.8.0`.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn sandbox(&self) -> Result<String, SandboxError> {
+        Ok(self.0.sandbox.level().await?.to_string())
+    }
+
+    /// The toolchains that were found on this machine, each with its version.
+    pub async fn toolchains(&self) -> Vec<String> {
+        self.tools().await.versions()
+    }
+
+    async fn tools(&self) -> &Tools {
+        self.0.tools.get_or_init(Tools::find).await
+    }
+
+    /// Runs the code of a proposal by itself.
+    pub(crate) async fn dry_run(&self, proposal: &str, bound: Bound) -> CheckResult {
+        self.check_either(CheckKind::DryRun, proposal, "", bound).await
+    }
+
+    /// Runs the tests that a task gives against the code of a proposal.
+    pub(crate) async fn tests(&self, proposal: &str, text: &str, bound: Bound) -> CheckResult {
+        self.check_either(CheckKind::Tests, proposal, text, bound).await
+    }
+
+    /// What a proposal says in parts may be one program, or several ways to write it: what fails as the one is
+    /// tried as the other.
+    async fn check_either(&self, kind: CheckKind, proposal: &str, text: &str, bound: Bound) -> CheckResult {
+        let result = self.check(kind, &Codes::of(proposal), text, bound).await;
+        let other = Codes::of_longest(proposal).filter(|_| result.outcome == CheckOutcome::Fail);
+        let Some(codes) = other else { return result };
+        let other = self.check(kind, &codes, text, bound).await;
+        let passed = |result: &CheckResult| result.tests.iter().filter(|test| test.passed).count();
+        if other.outcome == CheckOutcome::Pass || passed(&other) > passed(&result) {
+            let message = format!("{}; its longest part alone", other.message);
+            let duration_ms = result.duration_ms + other.duration_ms;
+            return CheckResult { message, duration_ms, ..other };
+        }
+        result
+    }
+
+    async fn check(&self, kind: CheckKind, codes: &Codes, text: &str, bound: Bound) -> CheckResult {
+        let begun = Instant::now();
+        let level = match self.0.sandbox.level().await {
+            Ok(level) => level.to_string(),
+            Err(error) => return CheckResult::new(CheckOutcome::Skipped, format!("not run: {error}")),
+        };
+        let key = Key::of(kind, codes, text, &level, &self.tools().await.versions());
+        let ran = match self.0.cache.get(&key) {
+            Some(ran) => ran,
+            None => {
+                let ran = self.run(kind, codes, text, bound).await;
+                self.0.cache.put(key, &ran);
+                ran
+            }
+        };
+        let rows = codes.rows();
+        let mut result = ran.result;
+        for fault in &mut result.faults {
+            let row = (fault.line as usize).checked_sub(1).and_then(|row| rows.get(row));
+            fault.line = row.or(rows.first()).copied().unwrap_or(1);
+        }
+        result.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        result
+    }
+
+    async fn run(&self, kind: CheckKind, codes: &Codes, text: &str, bound: Bound) -> Ran {
+        let bounds = self.0.bounds;
+        let most = Duration::from_millis(match kind {
+            CheckKind::Tests => bounds.tests_ms,
+            _ => bounds.dry_run_ms,
+        });
+        let left = || bound.left().saturating_sub(Duration::from_millis(END_MS));
+        let Ok(Ok(_permit)) = timeout(left(), self.0.permits.acquire()).await else {
+            let message =
+                format!("not run: {} runs were at work until the time for it was over", bounds.at_once);
+            return Ran::new(CheckOutcome::Error, message);
+        };
+        let time = left().min(most);
+        let room =
+            Room { runs: self, tools: self.tools().await, bound: Bound::new(time), full: time == most };
+        match kind {
+            CheckKind::Tests => tests::tests(&room, codes, text).await,
+            _ => dry::dry_run(&room, codes).await,
+        }
+    }
+}
+
+/// What a check that runs code works with.
+struct Room<'a> {
+    runs: &'a Runs,
+    tools: &'a Tools,
+    bound: Bound,
+    /// There is as much time as there is at the most, so that the code is at fault if it is not enough.
+    full: bool,
+}
+
+impl Room<'_> {
+    fn sandbox(&self) -> &Sandbox {
+        &self.runs.0.sandbox
+    }
+}
+
+/// What came of a sandbox that could not do its work.
+fn broken(error: &SandboxError) -> Ran {
+    let message = match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    };
+    let outcome = match error {
+        SandboxError::Unavailable { .. } | SandboxError::Program { .. } => CheckOutcome::Skipped,
+        SandboxError::Job(_) | SandboxError::Broken { .. } => CheckOutcome::Error,
+    };
+    Ran::new(outcome, format!("not run: {message}"))
+}
+
+/// Whether a code reads as a file, and not as an excerpt from inside of a function; in a language where that is
+/// another thing.
+fn reads_as_file(tongue: Tongue, code: &str) -> bool {
+    const STATEMENTS: [&str; 9] = [
+        "let_declaration",
+        "expression_statement",
+        "if_statement",
+        "for_statement",
+        "while_statement",
+        "do_statement",
+        "switch_statement",
+        "return_statement",
+        "ERROR",
+    ];
+    if !matches!(tongue, Tongue::Rust | Tongue::C) {
+        return true;
+    }
+    let mut parser = Parser::new();
+    let grammar = Language::of_tag(tongue.name()).and_then(Language::grammar);
+    if grammar.is_none_or(|grammar| parser.set_language(&grammar).is_err()) {
+        return true;
+    }
+    let Some(tree) = parser.parse(code, None) else { return true };
+    let root = tree.root_node();
+    let is_statement = |node: tree_sitter::Node| {
+        // A macro that makes items looks like an expression.
+        let is_macro = node.named_child(0).is_some_and(|child| child.kind() == "macro_invocation");
+        STATEMENTS.contains(&node.kind()) && !is_macro
+    };
+    !root.named_children(&mut root.walk()).any(is_statement)
+}
