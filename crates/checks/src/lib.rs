@@ -78,6 +78,4 @@ mod suite;
 
 pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
 pub use run::{RunBounds, Runs};
-pub use suite::{
-    FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TESTS_BYTES_MAX, TESTS_KEY, TIME_MS_MAX,
-};
+pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TESTS_BYTES_MAX, TIME_MS_MAX};

@@ -25,8 +25,6 @@ pub const FAULTS_MAX: usize = 50;
 /// The longest a proposal's syntax check may take, in milliseconds.
 pub const TIME_MS_MAX: u64 = 2_000;
 
-/// The key of a task's metadata that holds the tests given with it.
-pub const TESTS_KEY: &str = "tests";
 /// The longest text of tests, in bytes.
 pub const TESTS_BYTES_MAX: usize = 256 * 1024;
 
@@ -100,7 +98,7 @@ impl Suite {
 
     /// The checks that run the proposal's code: by itself, and against the task's tests where it has some.
     async fn ran(&self, request: CheckRequest<'_>, bound: Bound) -> Vec<(CheckKind, CheckResult)> {
-        let tests = request.task.metadata.get(TESTS_KEY).filter(|text| !text.trim().is_empty());
+        let tests = request.task.tests();
         let both = |result: CheckResult| {
             let tests = tests.map(|_| (CheckKind::Tests, result.clone()));
             [(CheckKind::DryRun, result)].into_iter().chain(tests).collect()
@@ -108,7 +106,7 @@ impl Suite {
         let Some(runs) = &self.runs else { return both(not_run()) };
         for (what, text, most) in [
             ("the proposal has", request.proposal, PROPOSAL_BYTES_MAX),
-            ("the tests given with the task have", tests.map_or("", String::as_str), TESTS_BYTES_MAX),
+            ("the tests given with the task have", tests.unwrap_or_default(), TESTS_BYTES_MAX),
         ] {
             if text.len() > most {
                 let bytes = text.len();

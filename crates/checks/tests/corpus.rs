@@ -8,8 +8,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use fleet_checks::{Policies, RunBounds, Runs, Suite, TESTS_KEY};
-use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, Role, Severity, Task};
+use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, Role, Severity, TESTS, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
 use tokio::task::JoinSet;
@@ -57,7 +57,7 @@ fn proposal(path: &Path) -> Proposal {
     let text_of = |key: &str| header.get(key).and_then(|value| value.get_ref().as_str()).map(str::to_owned);
     let mut task = Task { description: text_of("task").expect("a task"), ..Task::default() };
     if let Some(tests) = text_of("tests") {
-        task.metadata.insert(TESTS_KEY.to_owned(), tests);
+        task.metadata.insert(TESTS.to_owned(), tests);
     }
     if !forbidden.is_empty() {
         task.metadata.insert("forbid".to_owned(), forbidden);

@@ -6,8 +6,8 @@
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use fleet_checks::{Policies, RunBounds, Runs, Suite, TESTS_KEY};
-use fleet_deliberation::{Role, Task};
+use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_deliberation::{Role, TESTS, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
 
@@ -32,7 +32,7 @@ fn run() -> anyhow::Result<String> {
     io::stdin().read_to_string(&mut proposal)?;
     let mut task = Task::default();
     if let Some(tests) = std::env::args_os().nth(1) {
-        task.metadata.insert(TESTS_KEY.to_owned(), std::fs::read_to_string(tests)?);
+        task.metadata.insert(TESTS.to_owned(), std::fs::read_to_string(tests)?);
     }
     let role = Role::new("DEV")?;
     let runs = Runs::new(Sandbox::new(Choice::Auto), RunBounds::default());

@@ -8,8 +8,8 @@ mod shared;
 use std::num::NonZeroUsize;
 use std::sync::LazyLock;
 
-use fleet_checks::{Policies, RunBounds, Runs, Suite, TESTS_KEY};
-use fleet_deliberation::{CheckKind, CheckReport, CheckResult, Role, Task};
+use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_deliberation::{CheckKind, CheckReport, CheckResult, Role, TESTS, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
 
@@ -28,7 +28,7 @@ fn suite(choice: Choice, bounds: RunBounds) -> Suite {
 async fn report(suite: &Suite, proposal: &str, tests: Option<&str>, timeout_ms: u64) -> CheckReport {
     let mut task = Task::default();
     if let Some(tests) = tests {
-        task.metadata.insert(TESTS_KEY.to_owned(), tests.to_owned());
+        task.metadata.insert(TESTS.to_owned(), tests.to_owned());
     }
     let role = Role::new("DEV").expect("a role");
     suite.check(CheckRequest { proposal, task: &task, role: &role, timeout_ms }).await
