@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, CheckSummary, Chosen, Comparison, Failure, FindingCounts, JobKind, Preference, Sketch,
-    Submission, Timestamp, Usage, Verdict,
+    AgentId, Budget, CheckSummary, Chosen, Comparison, Cost, Cut, Failure, FindingCounts, JobKind,
+    Preference, Sketch, Submission, Timestamp, Usage, Verdict,
 };
 
 /// The time a job may take.
@@ -237,6 +237,30 @@ pub enum Event {
         /// Its new time.
         window: Window,
     },
+    /// What came of a job counts against the budget.
+    Settled {
+        /// Whose lane; of a judgement the judge, of a choice the architect.
+        author: AgentId,
+        /// In which round; of a judgement the number of the comparison.
+        round: u32,
+        /// What it was.
+        kind: JobKind,
+        /// What it counts: what it took as far as that is known, else the most that it may have taken.
+        #[serde(default, skip_serializing_if = "Cost::is_none")]
+        cost: Cost,
+        /// The bytes it takes up in prompts from here on; 0 when there is nothing.
+        #[serde(default, skip_serializing_if = "zero")]
+        bytes: u64,
+    },
+    /// Something is left out, for the budget does not allow for it.
+    Dropped {
+        /// What.
+        what: Cut,
+        /// What it might have cost at most.
+        needed: Cost,
+        /// What there was for it.
+        left: Budget,
+    },
     /// It is over.
     Ended {
         /// When.
@@ -268,6 +292,10 @@ pub enum Ending {
     },
 }
 
+const fn zero(n: &u64) -> bool {
+    *n == 0
+}
+
 impl Event {
     /// The name of the event's kind, as it is stored.
     #[must_use]
@@ -295,6 +323,8 @@ impl Event {
             Event::Selected { .. } => "selected",
             Event::SelectionFailed { .. } => "selection_failed",
             Event::Renewed { .. } => "renewed",
+            Event::Settled { .. } => "settled",
+            Event::Dropped { .. } => "dropped",
             Event::Ended { .. } => "ended",
         }
     }

@@ -1,6 +1,7 @@
 //! The rules of a deliberation: pure, without I/O, clock or chance.
 
 mod answer;
+mod budget;
 mod check;
 mod command;
 mod council;
@@ -25,6 +26,7 @@ pub use answer::{
     Answer, Choice, Failure, FailureKind, Finding, FindingCounts, Generation, Judgement, Outcome, Review,
     Severity, Usage,
 };
+pub use budget::{ATTEMPTS_MAX, Budget, Cost, Cut, Dropped, Effort, Prices, Purse, SCHEMA_TOKENS};
 pub use check::{
     CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Run, Standing, TESTS_MAX, Tally,
     TestOutcome,

@@ -4,9 +4,9 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError, Priority,
-    Rejection, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges, check_rounds,
-    check_timeout, check_top_k,
+    AGENTS_MAX, AgentId, Budget, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError,
+    Priority, Rejection, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges,
+    check_rounds, check_timeout, check_top_k,
 };
 use serde::Serialize;
 use tokio::sync::watch;
@@ -40,6 +40,8 @@ pub struct Settings {
     pub top_k: u32,
     /// Whether an architect chooses among those that are left.
     pub architect: bool,
+    /// What a deliberation may cost.
+    pub budget: Budget,
     /// The longest a deliberation may take, in milliseconds.
     pub timeout_ms: u64,
     /// How many deliberations may be under way at once.
@@ -77,6 +79,9 @@ pub struct Request {
     /// Whether an architect chooses among those that are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architect: Option<bool>,
+    /// What it may cost.
+    #[serde(skip_serializing_if = "Budget::is_none")]
+    pub budget: Budget,
     /// Who goes first where not all can be served at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
@@ -422,6 +427,10 @@ impl Coordinator {
             members,
             timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),
             selection,
+            budget: Budget {
+                tokens: request.budget.tokens.or(self.settings.budget.tokens),
+                money_micros: request.budget.money_micros.or(self.settings.budget.money_micros),
+            },
             fingerprint: Digest::of(&content).to_string(),
             submitter: request.submitter,
             priority: request.priority.unwrap_or_default(),

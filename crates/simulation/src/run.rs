@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fleet_deliberation::{Council, CouncilSettings, DeliberationId, Profile, Role, Task};
+use fleet_deliberation::{Budget, Council, CouncilSettings, DeliberationId, Profile, Role, Task};
 use fleet_llm::{SimulatedModel, SimulatedSettings};
 use fleet_orchestrator::port::Clock as _;
 use fleet_orchestrator::{
@@ -223,6 +223,7 @@ fn settings() -> OrchestratorSettings {
             judges: 1,
             top_k: 3,
             architect: true,
+            budget: Budget::default(),
             timeout_ms: 120_000,
             in_flight_max: 16,
             served_ms: 3_600_000,

@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fleet_deliberation::{Answer, Assignment, Deliberation, Failure, FailureKind, JobId, Outcome, Timestamp};
+use fleet_deliberation::{
+    ATTEMPTS_MAX, Answer, Assignment, Deliberation, Failure, FailureKind, JobId, Outcome, Timestamp,
+};
 use fleet_orchestrator::port::{
     Answers, Attempted, Checker, Clock, Entropy, JobQueue, LanguageModel, Lease, ModelError, Observer,
     Progress, StoreError,
@@ -24,7 +26,7 @@ const LOOK_MS: u64 = 1_000;
 pub struct Settings {
     /// Jobs done at once; at least 1. They wait for models most of the time.
     pub slots: usize,
-    /// How often a job is tried; at least 1.
+    /// How often a job is tried; at least 1. With more than [`ATTEMPTS_MAX`] budgets may be exceeded.
     pub attempts_max: u32,
     /// The pause before the second attempt, in milliseconds; it doubles with each one. Half of it is
     /// certain, the rest up to one and a half is chance.
@@ -33,7 +35,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { slots: 256, attempts_max: 3, backoff_ms: 500 }
+        Settings { slots: 256, attempts_max: ATTEMPTS_MAX, backoff_ms: 500 }
     }
 }
 
