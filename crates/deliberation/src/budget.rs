@@ -124,7 +124,18 @@ pub struct Purse {
     pub(crate) bounds: Bounds,
 }
 
+/// The largest amount of money that is taken.
+pub const MONEY_MAX: f64 = 1e9;
+
 impl Budget {
+    /// An amount of money in millionths, rounded down; `None` if it is negative, beyond [`MONEY_MAX`], or no number.
+    #[must_use]
+    pub fn micros(money: f64) -> Option<u64> {
+        // What is nearly a whole millionth is one: 0.29 is a little less than 290,000 of them.
+        let micros = (money * 1e6 + 1e-3).floor();
+        (0.0..=MONEY_MAX).contains(&money).then_some(micros as u64)
+    }
+
     /// Whether there is no bound.
     #[must_use]
     pub const fn is_none(&self) -> bool {
@@ -145,6 +156,15 @@ impl Budget {
     pub fn covers(self, cost: Cost) -> bool {
         self.tokens.is_none_or(|tokens| cost.tokens <= tokens)
             && self.money_micros.is_none_or(|money| cost.money_micros <= money)
+    }
+
+    /// Of what both bound, the bounds of this one.
+    #[must_use]
+    pub fn both(self, other: Budget) -> Budget {
+        Budget {
+            tokens: self.tokens.filter(|_| other.tokens.is_some()),
+            money_micros: self.money_micros.filter(|_| other.money_micros.is_some()),
+        }
     }
 
     /// The lower of two bounds.

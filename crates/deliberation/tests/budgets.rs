@@ -205,11 +205,10 @@ fn a_later_round_is_left_out_for_the_proposal_it_does_not_fit() {
         commands.extend(council.agents.iter().map(|agent| council.failed(agent, 1, JobKind::Critique)));
         cuts(&history(&council, commands))
     };
-    let partly = (of_proposals(3)..900_000).step_by(2_000).map(run).find(|cuts| {
-        let later = |cut: &&Cut| matches!(cut, Cut::Review { round: 2, author: Some(_) });
-        (1..3).contains(&cuts.iter().filter(later).count())
-    });
-    assert!(partly.is_some(), "with some budgets there is a second round for some");
+    let later = |cut: &&Cut| matches!(cut, Cut::Review { round: 2, author: Some(_) });
+    let counts = (of_proposals(3)..900_000).step_by(2_000).map(|n| run(n).iter().filter(later).count());
+    let counts: std::collections::BTreeSet<usize> = counts.collect();
+    assert!(counts.contains(&0) && (1..3).any(|n| counts.contains(&n)), "{counts:?}");
 }
 
 #[test]

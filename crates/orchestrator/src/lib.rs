@@ -13,6 +13,7 @@ mod councils;
 mod dispatcher;
 mod error;
 mod histories;
+mod hours;
 mod in_flight;
 mod janitor;
 mod orchestrator;

@@ -51,6 +51,9 @@ fn whatever_fails_everything_accepted_ends_once_and_nothing_is_asked_for_twice()
         "{seeds} seeds: {accepted} deliberations, {completed} with a verdict ({judged} after judging, {chosen} with an \
          architect's choice), {crashes} crashes, {calls} model calls, {steps} steps"
     );
+    let (cut, refused) = (sum(|r| r.cut as u64), sum(|r| r.refused));
+    println!("{cut} verdicts with something left out for a budget, {refused} tasks refused for their hour");
+    assert!(cut > seeds / 20 && refused > seeds / 100, "budgets are too few to tell: {cut}, {refused}");
     assert!(judged > seeds / 20 && chosen > seeds / 20, "near ties are too few to tell: {judged}, {chosen}");
     assert!(completed * 2 > accepted && crashes > seeds / 10, "the faults are too many or too few to tell");
 }

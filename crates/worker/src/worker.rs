@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use fleet_deliberation::{
-    ATTEMPTS_MAX, Answer, Assignment, Deliberation, Failure, FailureKind, JobId, Outcome, Timestamp,
+    ATTEMPTS_MAX, Answer, Assignment, Deliberation, Failure, FailureKind, JobId, JobKind, Outcome, Timestamp,
 };
 use fleet_orchestrator::port::{
     Answers, Attempted, Checker, Clock, Entropy, JobQueue, LanguageModel, Lease, ModelError, Observer,
@@ -170,6 +170,10 @@ impl Worker {
             let message = format!("{} attempts did not come to their end", self.settings.attempts_max);
             Outcome::Failed(Failure::new(FailureKind::WorkerLost, message, lease.attempt - 1))
         } else {
+            if loaded.state.purse.is_some() && lease.job.kind != JobKind::Check {
+                // A budget reserves so many attempts, so none may be forgotten that is paid for.
+                self.parts.queue.counted(lease).await?;
+            }
             match perform(&self.parts, lease, &loaded.state, assignment).await {
                 Ok(outcome) => outcome,
                 Err(Fault::Store(error)) => return Err(error),
@@ -232,8 +236,11 @@ impl Worker {
         loop {
             let look_at = clock.now().plus_ms(LOOK_MS).min(beat_at);
             clock.sleep_until(look_at).await;
+            // Looked at twice, as what is in memory may be older than the job, and what is given up was paid for.
             if let Ok(Some(loaded)) = histories.load(&lease.job.deliberation).await
                 && !wants(&loaded.state, &lease.job)
+                && let Ok(Some(fresh)) = histories.refresh(&lease.job.deliberation).await
+                && !wants(&fresh.state, &lease.job)
             {
                 return;
             }

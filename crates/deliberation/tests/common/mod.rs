@@ -29,6 +29,7 @@ pub struct Council {
     pub selection: Selection,
     pub budget: Budget,
     pub prices: Option<Prices>,
+    pub hedged: bool,
     pub fingerprint: &'static str,
     /// Whether what may be left out is there.
     pub with_everything: bool,
@@ -46,6 +47,7 @@ impl Council {
             selection: Selection::default(),
             budget: Budget::default(),
             prices: None,
+            hedged: false,
             fingerprint: "same",
             with_everything: false,
         }
@@ -81,7 +83,7 @@ impl Council {
     }
 
     fn profile(&self) -> Profile {
-        Profile { prices: self.prices, ..Profile::new("p", "m", 0.7, 10) }
+        Profile { prices: self.prices, hedged: self.hedged, ..Profile::new("p", "m", 0.7, 10) }
     }
 
     /// Nothing may cost more than so many tokens.

@@ -36,6 +36,8 @@ fn flag_of(field: &str) -> Option<String> {
         "num_agents" => "--agents",
         "judges" => "--judges",
         "top_k" => "--top-k",
+        "budget_tokens" => "--budget-tokens",
+        "budget_money" => "--budget-money",
         "priority" => "--priority",
         "constraints.rubric" => "--rubric",
         "constraints.requirements" => "--require",

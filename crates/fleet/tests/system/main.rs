@@ -4,6 +4,7 @@
 
 mod backup;
 mod bad_input;
+mod budgets;
 mod command;
 mod councils;
 mod crash;
