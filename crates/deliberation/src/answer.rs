@@ -74,6 +74,9 @@ pub struct Generation {
     /// Milliseconds from the call to its first token.
     #[serde(default)]
     pub first_token_ms: u64,
+    /// Further calls of the same attempt, such as the slower one of two: what they took is not known.
+    #[serde(default, skip_serializing_if = "zero")]
+    pub calls_unknown: u32,
 }
 
 /// Tokens read and written by one call or many.
@@ -128,7 +131,7 @@ pub struct Choice {
 }
 
 /// A peer's opinion of one version of a proposal.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Review {
     /// How good the reviewed version is: 0 is useless, 1 could not be better.
     pub score: f64,

@@ -1,8 +1,8 @@
 //! What is asked of a deliberation.
 
 use crate::{
-    Answer, CheckSummary, Chosen, Failure, FindingCounts, JobId, Outcome, Preference, Sketch, Submission,
-    Timestamp, Trial, Usage,
+    Answer, CheckSummary, Chosen, Effort, Failure, FindingCounts, JobId, Outcome, Preference, Sketch,
+    Submission, Timestamp, Trial, Usage, prompts,
 };
 
 /// Something that happens to a deliberation from outside.
@@ -21,6 +21,8 @@ pub enum Command {
         job: JobId,
         /// What the rules need of the answer.
         report: Report,
+        /// What it took, as far as a budget wants to know.
+        effort: Effort,
         /// When it was taken in.
         at: Timestamp,
     },
@@ -91,6 +93,29 @@ pub enum Report {
 }
 
 impl Answer {
+    /// The command that takes it in.
+    #[must_use]
+    pub fn taken(&self, at: Timestamp) -> Command {
+        Command::Take { job: self.job.clone(), report: self.report(), effort: self.effort(), at }
+    }
+
+    /// What it took.
+    fn effort(&self) -> Effort {
+        let (calls_unknown, bytes) = match &self.outcome {
+            Outcome::Text(generation) => (generation.calls_unknown, generation.text.len()),
+            Outcome::Review { review, generation } => {
+                (generation.calls_unknown, prompts::review_bytes(review))
+            }
+            Outcome::Checks(report) => (0, prompts::results_bytes(report)),
+            Outcome::Judgement { generation, .. } | Outcome::Choice { generation, .. } => {
+                (generation.calls_unknown, 0)
+            }
+            Outcome::Trial(_) | Outcome::Failed(_) => (0, 0),
+        };
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        Effort { attempts: self.attempt, calls_unknown, bytes }
+    }
+
     /// What the rules need of this answer.
     #[must_use]
     pub fn report(&self) -> Report {

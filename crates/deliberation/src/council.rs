@@ -145,8 +145,14 @@ impl Council {
         };
         let mut profile = known.clone();
         profile.endpoint.clone_from(&agent.endpoint);
+        // A server of its own is called once at a time.
+        profile.hedged &= agent.endpoint.is_none();
         if let Some(model) = &agent.model {
             profile.model.clone_from(model);
+        }
+        // What another model costs, or the same one elsewhere, nobody has said.
+        if (&profile.endpoint, &profile.model) != (&known.endpoint, &known.model) {
+            profile.prices = None;
         }
         profile.temperature = self.settings.temperature.unwrap_or(profile.temperature);
         profile.tokens_max = self.settings.tokens_max.unwrap_or(profile.tokens_max);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::evolve::apply;
 use crate::state::{Deliberation, Step};
 use crate::{
-    AgentId, Command, Ending, Event, Failure, FailureKind, JobId, JobKind, Opened, Rejection, Report,
-    Submission, Timestamp, Usage, schedule,
+    AgentId, Command, Cost, Effort, Ending, Event, Failure, FailureKind, JobId, JobKind, Lane, Opened,
+    Rejection, Report, Submission, Timestamp, Usage, Window, budget, schedule,
 };
 
 pub(crate) use closing::{closing_jobs, window as closing_window};
@@ -47,8 +47,8 @@ impl Decision {
             (Command::Expire { .. } | Command::Renew { .. } | Command::Cancel { .. }, false) => {
                 Err(Rejection::NotNow("there is no such deliberation".into()))
             }
-            (Command::Take { job, report, at }, true) => {
-                self.answer(&job, report, at);
+            (Command::Take { job, report, effort, at }, true) => {
+                self.answer(&job, report, effort, at);
                 Ok(())
             }
             (Command::Expire { at }, true) => {
@@ -74,17 +74,21 @@ impl Decision {
             return Err(Rejection::OtherContent(submission.id));
         }
         submission.validate()?;
+        budget::check_prices(&submission)?;
         let deadline_at = at.plus_ms(submission.timeout_ms);
         let window = schedule::proposal(at, deadline_at, &submission);
-        let opened = Event::Opened(Arc::new(Opened { submission, at, deadline_at, window }));
+        let mut opened = Opened { submission, at, deadline_at, window };
+        let dropped = budget::agents(&mut opened)?;
+        let opened = Event::Opened(Arc::new(opened));
         self.state = crate::evolve(None, &opened);
         self.events.push(opened);
+        self.push(dropped);
         Ok(())
     }
 
-    fn answer(&mut self, job: &JobId, report: Report, at: Timestamp) {
+    fn answer(&mut self, job: &JobId, report: Report, effort: Effort, at: Timestamp) {
         if job.kind.is_closing() {
-            if self.close_with(job, report) {
+            if self.close_with(job, report, effort) {
                 self.go_on(at);
             }
             return;
@@ -94,10 +98,29 @@ impl Decision {
         let awaited = state.lanes[seat].step.job();
         // What nobody waits for came twice or too late, and changes nothing.
         if awaited.is_some_and(|(round, kind, _)| (round, kind) == (job.round, job.kind)) {
-            let event = self.settle(seat, report, at);
-            self.push(event);
+            self.take_in(job, seat, report, effort, at);
             self.go_on(at);
         }
+    }
+
+    /// What came of the awaited job of the lane in `seat`, and what that counts.
+    fn take_in(&mut self, job: &JobId, seat: usize, report: Report, effort: Effort, at: Timestamp) {
+        let settled = self.open().and_then(|state| budget::settled(state, job, &report, effort));
+        let event = self.settle(seat, report, at);
+        self.push(event);
+        self.push(settled);
+    }
+
+    /// Gives up the awaited job of the lane in `seat`, whose time is over.
+    fn give_up(&mut self, seat: usize, at: Timestamp) {
+        let Some(state) = self.open() else { return };
+        let Lane { author, step, .. } = &state.lanes[seat];
+        let Some((round, kind, window)) = step.job() else { return };
+        let (deliberation, subject) = (state.id().clone(), author.clone());
+        let job = JobId { deliberation, round, kind, subject };
+        let message = format!("no answer within {} ms", window.until.ms_since(window.from));
+        let failure = Failure::new(FailureKind::Deadline, message, 0);
+        self.take_in(&job, seat, Report::Failed(failure), Effort::default(), at);
     }
 
     fn expire(&mut self, at: Timestamp) {
@@ -106,12 +129,9 @@ impl Decision {
             return self.end(at, Ending::TimedOut);
         }
         for seat in 0..state.lanes.len() {
-            let step = self.open().and_then(|state| state.lanes[seat].step.job());
-            if let Some((_, _, window)) = step.filter(|(_, _, window)| window.until <= at) {
-                let message = format!("no answer within {} ms", window.until.ms_since(window.from));
-                let failure = Failure::new(FailureKind::Deadline, message, 0);
-                let event = self.settle(seat, Report::Failed(failure), at);
-                self.push(event);
+            let is_over = |(_, _, window): &(u32, JobKind, Window)| window.until <= at;
+            if self.open().and_then(|state| state.lanes[seat].step.job()).as_ref().is_some_and(is_over) {
+                self.give_up(seat, at);
             }
         }
         self.give_up_closing(at);
@@ -125,18 +145,45 @@ impl Decision {
         if at >= state.opened.deadline_at {
             return self.end(at, Ending::TimedOut);
         }
-        let overdue = |lane: &crate::Lane| {
-            let (round, kind, window) = lane.step.job()?;
-            let renewed = (window.until <= at).then(|| schedule::again(state, round, kind, at))?;
-            Some(Event::Renewed { author: lane.author.clone(), round, kind, window: renewed })
-        };
-        let mut renewals: Vec<Event> = state.lanes.iter().filter_map(overdue).collect();
-        if closing_window(state).is_some_and(|window| window.until <= at) {
-            renewals.extend(closing_jobs(state).map(|JobId { round, kind, subject: author, .. }| {
-                Event::Renewed { author, round, kind, window: schedule::again(state, round, kind, at) }
-            }));
+        for seat in 0..state.lanes.len() {
+            let Some(state) = self.open() else { return };
+            let Lane { author, step, .. } = &state.lanes[seat];
+            let Some((round, kind, _)) = step.job().filter(|(_, _, window)| window.until <= at) else {
+                continue;
+            };
+            let job = JobId { deliberation: state.id().clone(), round, kind, subject: author.clone() };
+            let window = schedule::again(state, round, kind, at);
+            if !self.renew_all(&[job], window) {
+                self.give_up(seat, at);
+            }
         }
-        renewals.into_iter().for_each(|event| self.push(Some(event)));
+        let Some(state) = self.open() else { return };
+        if closing_window(state).is_some_and(|window| window.until <= at) {
+            let jobs: Vec<JobId> = closing_jobs(state).collect();
+            let window = jobs.first().map(|job| schedule::again(state, job.round, job.kind, at));
+            if !window.is_some_and(|window| self.renew_all(&jobs, window)) {
+                self.give_up_closing(at);
+            }
+        }
+        self.go_on(at);
+    }
+
+    /// Gives jobs new time, if that fits the budget: how often they were tried may be forgotten by now, so what they
+    /// may have taken counts as taken, and they may take as much again.
+    fn renew_all(&mut self, jobs: &[JobId], window: Window) -> bool {
+        let Some(state) = self.open() else { return false };
+        let costs: Vec<Cost> = jobs.iter().map(|job| budget::job(state, job)).collect();
+        if !budget::left(state).covers(costs.iter().copied().sum()) {
+            return false;
+        }
+        for (JobId { round, kind, subject: author, .. }, cost) in jobs.iter().zip(costs) {
+            let (round, kind, author) = (*round, *kind, author.clone());
+            if !cost.is_none() {
+                self.push(Some(Event::Settled { author: author.clone(), round, kind, cost, bytes: 0 }));
+            }
+            self.push(Some(Event::Renewed { author, round, kind, window }));
+        }
+        true
     }
 
     /// What the awaited answer of the lane in `seat` says.
@@ -186,7 +233,7 @@ impl Decision {
         }
         if let Some(state) = self.open()
             && state.ring.is_some()
-            && state.lanes.iter().all(|lane| lane.is_done(state.submission().rounds))
+            && state.lanes.iter().all(|lane| lane.is_done(state.rounds()))
         {
             self.close(at);
         }
@@ -204,6 +251,8 @@ impl Decision {
             let authors = state.lanes.iter().filter(|lane| !lane.versions.is_empty());
             let order: Vec<AgentId> = authors.map(|lane| lane.author.clone()).collect();
             self.push(Some(Event::RingFormed { order }));
+            let dropped = self.open().and_then(budget::first_round);
+            self.push(dropped);
         }
     }
 
@@ -212,9 +261,14 @@ impl Decision {
     }
 
     fn end(&mut self, at: Timestamp, ending: Ending) {
-        if self.open().is_some() {
-            self.push(Some(Event::Ended { at, ending }));
+        let Some(state) = self.open() else { return };
+        // Nobody waits for what is under way, but it may have been paid for.
+        let awaited = state.outstanding().map(|(job, _)| (budget::job(state, &job), job));
+        let lost: Vec<(Cost, JobId)> = awaited.filter(|(cost, _)| !cost.is_none()).collect();
+        for (cost, JobId { round, kind, subject: author, .. }) in lost {
+            self.push(Some(Event::Settled { author, round, kind, cost, bytes: 0 }));
         }
+        self.push(Some(Event::Ended { at, ending }));
     }
 
     fn push(&mut self, event: Option<Event>) {
@@ -237,8 +291,13 @@ fn next_of_lane(state: &Deliberation, seat: usize, at: Timestamp) -> Option<Even
                 Step::RoundOver { round } => round + 1,
                 _ => 1,
             };
-            if round > state.submission().rounds {
+            if round > state.rounds() {
                 return None;
+            }
+            if round > 1
+                && let Some(dropped) = budget::next_round(state, seat, round)
+            {
+                return Some(dropped);
             }
             let version = current.round;
             Some(match state.reviewer_of(seat) {

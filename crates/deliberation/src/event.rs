@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    AgentId, CheckSummary, Chosen, Comparison, Failure, FindingCounts, JobKind, Preference, Sketch,
-    Submission, Timestamp, Trial, Usage, Verdict,
+    AgentId, Budget, CheckSummary, Chosen, Comparison, Cost, Cut, Failure, FindingCounts, JobKind,
+    Preference, Sketch, Submission, Timestamp, Trial, Usage, Verdict,
 };
 
 /// The time a job may take.
@@ -285,6 +285,30 @@ pub enum Event {
         /// Its new time.
         window: Window,
     },
+    /// What came of a job counts against the budget.
+    Settled {
+        /// Whose lane; of a judgement the judge, of a choice the architect.
+        author: AgentId,
+        /// In which round; of a judgement the number of the comparison.
+        round: u32,
+        /// What it was.
+        kind: JobKind,
+        /// What it counts: what it took as far as that is known, else the most that it may have taken.
+        #[serde(default, skip_serializing_if = "Cost::is_none")]
+        cost: Cost,
+        /// The bytes it takes up in prompts from here on; 0 when there is nothing.
+        #[serde(default, skip_serializing_if = "zero")]
+        bytes: u64,
+    },
+    /// Something is left out, for the budget does not allow for it.
+    Dropped {
+        /// What.
+        what: Cut,
+        /// What it might have cost at most.
+        needed: Cost,
+        /// What there was for it.
+        left: Budget,
+    },
     /// It is over.
     Ended {
         /// When.
@@ -314,6 +338,10 @@ pub enum Ending {
         /// Why, in their words.
         reason: String,
     },
+}
+
+const fn zero(n: &u64) -> bool {
+    *n == 0
 }
 
 impl Event {
@@ -349,6 +377,8 @@ impl Event {
             Event::Selected { .. } => "selected",
             Event::SelectionFailed { .. } => "selection_failed",
             Event::Renewed { .. } => "renewed",
+            Event::Settled { .. } => "settled",
+            Event::Dropped { .. } => "dropped",
             Event::Ended { .. } => "ended",
         }
     }

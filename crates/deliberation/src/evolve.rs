@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::state::{Deliberation, Ended, JobCounts, Lane, PeerScore, Step, Version};
 use crate::{
-    AgentId, CheckSummary, Choosing, Chosen, Event, Failure, FindingCounts, JobKind, Judging, Opened,
-    Preference, Sketch, Testing, Trial, Usage, Vote,
+    AgentId, CheckSummary, Choosing, Chosen, Cut, Dropped, Event, Failure, FindingCounts, JobKind, Judging,
+    Opened, Preference, Purse, Sketch, Testing, Trial, Usage, Vote,
 };
 
 /// The deliberation after `event`.
@@ -43,6 +43,7 @@ fn begin(opened: &Arc<Opened>) -> Deliberation {
         ended: None,
         usage: Usage::default(),
         jobs: JobCounts::default(),
+        purse: Purse::of(opened).map(Box::new),
     }
 }
 
@@ -84,6 +85,7 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
                     version: *version,
                     score: *score,
                     findings,
+                    bytes: None,
                 });
             });
         }
@@ -170,6 +172,19 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
                 state.at(author, |lane| lane.step.renew(*window));
             }
         },
+        Event::Settled { author, round, kind, cost, bytes } => {
+            let Some(purse) = &mut state.purse else { return };
+            purse.spent = purse.spent.plus(*cost);
+            state.at(author, |lane| lane.takes_up(*round, *kind, *bytes));
+        }
+        Event::Dropped { what, needed, left } => {
+            let rounds = state.submission().rounds;
+            if let Cut::Review { author: Some(author), .. } = what {
+                state.at(author, |lane| lane.step = Step::RoundOver { round: rounds });
+            }
+            let Some(purse) = &mut state.purse else { return };
+            purse.dropped.push(Dropped { what: what.clone(), needed: *needed, left: *left });
+        }
         Event::Ended { at, ending } => state.ended = Some(Ended { at: *at, ending: ending.clone() }),
     }
 }
@@ -226,7 +241,14 @@ impl Deliberation {
 
 impl Lane {
     fn wrote(&mut self, round: u32, step: Step) {
-        self.versions.push(Version { round, checks: None, sketch: Sketch::default(), accepted: round == 0 });
+        self.versions.push(Version {
+            round,
+            checks: None,
+            sketch: Sketch::default(),
+            accepted: round == 0,
+            text_bytes: 0,
+            results_bytes: None,
+        });
         self.step = step;
     }
 
@@ -236,6 +258,25 @@ impl Lane {
             version.sketch = sketch;
         }
         self.step = Step::Checked { round };
+    }
+
+    /// What came of a job takes up room in prompts. What failed takes up none that is known: it may come late.
+    fn takes_up(&mut self, round: u32, kind: JobKind, bytes: u64) {
+        if bytes == 0 {
+            return;
+        }
+        let version = self.versions.iter_mut().find(|version| version.round == round);
+        match kind {
+            JobKind::Propose | JobKind::Revise => {
+                version.into_iter().for_each(|version| version.text_bytes = bytes);
+            }
+            JobKind::Check => version.into_iter().for_each(|version| version.results_bytes = Some(bytes)),
+            JobKind::Critique => {
+                let score = self.scores.iter_mut().find(|score| score.round == round);
+                score.into_iter().for_each(|score| score.bytes = Some(bytes));
+            }
+            JobKind::Test | JobKind::Trial | JobKind::Judge | JobKind::Select => {}
+        }
     }
 
     fn settled(&mut self, round: u32, accepted: bool) {

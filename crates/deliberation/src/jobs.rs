@@ -54,6 +54,8 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
         | Event::JudgementFailed { .. }
         | Event::Selected { .. }
         | Event::SelectionFailed { .. }
+        | Event::Settled { .. }
+        | Event::Dropped { .. }
         | Event::Ended { .. } => Vec::new(),
     }
 }

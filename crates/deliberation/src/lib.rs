@@ -1,12 +1,14 @@
 //! The rules of a deliberation: pure, without I/O, clock or chance.
 
 mod answer;
+mod budget;
 mod check;
 mod command;
 mod council;
 mod decide;
 mod event;
 mod evolve;
+mod hour;
 mod id;
 mod jobs;
 mod parameters;
@@ -26,6 +28,7 @@ pub use answer::{
     Answer, Choice, Failure, FailureKind, Finding, FindingCounts, Generation, Judgement, Outcome, Review,
     Severity, Usage,
 };
+pub use budget::{ATTEMPTS_MAX, Budget, Cost, Cut, Dropped, Effort, MONEY_MAX, Prices, Purse, SCHEMA_TOKENS};
 pub use check::{
     CheckKind, CheckOutcome, CheckReport, CheckResult, CheckSummary, Fault, Run, Standing, TESTS_MAX, Tally,
     TestOutcome,
@@ -38,6 +41,7 @@ pub use council::{
 pub use decide::{Decision, decide};
 pub use event::{Ending, Event, Opened, Window};
 pub use evolve::{evolve, replay};
+pub use hour::{Hour, HourEvent, HourLedger, Reservation};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
 pub use jobs::{Assignment, Contestant, Work, jobs_after};
 pub use parameters::{

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::Parameters;
+use crate::{Parameters, Prices};
 
 /// The model an agent speaks through, fixed when its deliberation opens.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,6 +23,12 @@ pub struct Profile {
     /// What is sent with every request besides, by the names the server knows: `top_p`, `seed` and so on.
     #[serde(default, skip_serializing_if = "none")]
     pub parameters: Arc<Parameters>,
+    /// What its tokens cost; `None` where nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prices: Option<Prices>,
+    /// Whether a second call may be made beside a slow one, and both are paid for.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub hedged: bool,
 }
 
 impl Profile {
@@ -36,6 +42,8 @@ impl Profile {
             temperature,
             tokens_max,
             parameters: Arc::default(),
+            prices: None,
+            hedged: false,
         }
     }
 

@@ -2,12 +2,15 @@
 //! inference server's prefix cache serves it.
 
 mod compare;
+mod section;
 
 use std::fmt::Write as _;
 
 pub use compare::{Exhibit, citable, judge, label, select, write_tests};
+pub use section::{RESULTS_BYTES_MAX, REVIEW_BYTES_MAX, results_bytes, review_bytes};
+use section::{findings, results};
 
-use crate::{CheckKind, CheckOutcome, CheckReport, Finding, Opened, Review, Severity};
+use crate::{CheckReport, Opened, Review};
 
 /// A prompt: how to behave, and what is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +21,13 @@ pub struct Prompt {
     pub user: String,
 }
 
-/// How many failed tests are named.
-const TESTS_SHOWN: usize = 20;
+impl Prompt {
+    /// How long it is.
+    #[must_use]
+    pub const fn bytes(&self) -> usize {
+        self.system.len() + self.user.len()
+    }
+}
 
 /// By how much an agent in diversity mode samples hotter.
 pub const DIVERSITY_HEAT: f64 = 1.3;
@@ -47,14 +55,18 @@ const LENSES: [&str; 12] = [
 pub fn propose(opened: &Opened, seat: usize) -> Prompt {
     let mut user = task(opened);
     user.push_str(CONTENTS);
-    if let Some(lens) = lens(seat) {
-        let _ = write!(
-            user,
+    user.push_str(&approach(seat));
+    Prompt { system: system(opened), user }
+}
+
+/// What the agent in `seat` is told beside what all are; nothing for the one that answers plainly.
+pub(crate) fn approach(seat: usize) -> String {
+    lens(seat).map_or_else(String::new, |lens| {
+        format!(
             "\n# Your approach\n\nOthers work on the same task. Take an approach of your own, not the first \
              one that comes to mind. {lens}\n"
-        );
-    }
-    Prompt { system: system(opened), user }
+        )
+    })
 }
 
 /// Asks for a review of another agent's `text`, whose checks gave `checks`.
@@ -82,10 +94,7 @@ pub fn revise(opened: &Opened, text: &str, checks: &CheckReport, review: Option<
     proposal(&mut user, "Your proposal", text, checks);
     if let Some(review) = review {
         user.push_str("\n# A colleague's review\n\n");
-        if !review.summary.is_empty() {
-            let _ = writeln!(user, "{}\n", review.summary);
-        }
-        review.findings.iter().for_each(|finding| self::finding(&mut user, finding));
+        user.push_str(&findings(review, true, None).text);
     }
     user.push_str(
         "\n# Your revision\n\nWrite the whole proposal anew. Mend what the checks and the review show to be \
@@ -164,55 +173,5 @@ fn task(opened: &Opened) -> String {
 
 fn proposal(user: &mut String, title: &str, text: &str, checks: &CheckReport) {
     let _ = write!(user, "\n# {title}\n\n<proposal>\n{text}\n</proposal>\n\n# Check results\n\n");
-    results(user, checks);
-}
-
-fn results(user: &mut String, checks: &CheckReport) {
-    for kind in CheckKind::ALL {
-        let name = kind.as_str();
-        let Some(result) = checks.checks.get(&kind) else {
-            let _ = writeln!(user, "- {name}: not run");
-            continue;
-        };
-        let outcome = match result.outcome {
-            CheckOutcome::Pass => "pass",
-            CheckOutcome::Fail => "FAIL",
-            CheckOutcome::Error => "gave no result",
-            CheckOutcome::Skipped => "not run",
-        };
-        let _ = writeln!(user, "- {name}: {outcome}. {}", result.message);
-        for (n, fault) in (1..).zip(&result.faults) {
-            let (id, line, column) = (kind.as_str(), fault.line, fault.column);
-            let _ = writeln!(
-                user,
-                "  - {id}/{n}, line {line}, column {column}: {}: `{}`",
-                fault.message, fault.excerpt
-            );
-        }
-        let failed = result.tests.iter().filter(|test| !test.passed).map(|test| test.name.as_str());
-        let failed: Vec<&str> = failed.take(TESTS_SHOWN).collect();
-        if !failed.is_empty() {
-            let _ = writeln!(user, "  - failed: {}", failed.join(", "));
-        }
-        if let Some(run) = result.run.as_ref().filter(|run| !run.output.is_empty()) {
-            let _ = writeln!(user, "  - what it wrote:\n\n```text\n{}\n```", run.output.trim_end());
-        }
-    }
-}
-
-fn finding(user: &mut String, finding: &Finding) {
-    let severity = match finding.severity {
-        Severity::High => "high",
-        Severity::Medium => "medium",
-        Severity::Low => "low",
-    };
-    let _ = write!(user, "- [{severity}] ");
-    if !finding.location.is_empty() {
-        let _ = write!(user, "{}: ", finding.location);
-    }
-    let _ = write!(user, "{}", finding.claim);
-    if !finding.evidence.is_empty() {
-        let _ = write!(user, " (evidence: {})", finding.evidence);
-    }
-    user.push('\n');
+    user.push_str(&results(checks).text);
 }

@@ -57,7 +57,7 @@ pub(crate) fn revision(state: &Deliberation, round: u32, at: Timestamp) -> Windo
 pub(crate) fn again(state: &Deliberation, round: u32, kind: JobKind, at: Timestamp) -> Window {
     match kind {
         JobKind::Propose => {
-            let rounds = u64::from(state.submission().rounds);
+            let rounds = u64::from(state.rounds());
             step(state, at, PROPOSE, PROPOSE + CHECK + ROUND * rounds)
         }
         JobKind::Test => testing(state, at),
@@ -71,7 +71,7 @@ pub(crate) fn again(state: &Deliberation, round: u32, kind: JobKind, at: Timesta
 }
 
 fn rounds_after(state: &Deliberation, round: u32) -> u64 {
-    u64::from(state.submission().rounds.saturating_sub(round))
+    u64::from(state.rounds().saturating_sub(round))
 }
 
 /// What testing and telling near ties apart weigh.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::{
     AgentId, CheckSummary, Choosing, DeliberationId, Ending, Failure, FindingCounts, JobId, JobKind, Judging,
-    Member, Opened, Sketch, Submission, Testing, Timestamp, Usage, Window,
+    Member, Opened, Purse, Sketch, Submission, Testing, Timestamp, Usage, Window,
 };
 
 /// A deliberation as its history leaves it.
@@ -29,6 +29,8 @@ pub struct Deliberation {
     pub usage: Usage,
     /// Jobs that have come to an end so far.
     pub jobs: JobCounts,
+    /// What is left of its budget; `None` where it has none.
+    pub purse: Option<Box<Purse>>,
 }
 
 /// The end of a deliberation.
@@ -128,6 +130,10 @@ pub struct Version {
     pub sketch: Sketch,
     /// Whether it was taken in place of the version before. The first one is.
     pub accepted: bool,
+    /// The bytes of its text; 0 where there is no budget.
+    pub text_bytes: u64,
+    /// The bytes that its check results take up in prompts; `None` where that is not known.
+    pub results_bytes: Option<u64>,
 }
 
 /// A peer's score. It names the version it judged.
@@ -143,6 +149,8 @@ pub struct PeerScore {
     pub score: f64,
     /// The findings that came with it.
     pub findings: FindingCounts,
+    /// The bytes that the review takes up in prompts; `None` where that is not known.
+    pub bytes: Option<u64>,
 }
 
 /// What a caller is told of a deliberation's state.
@@ -186,6 +194,15 @@ impl Deliberation {
         &self.opened.submission
     }
 
+    /// Rounds of review and revision: what was asked for, unless the budget does not allow for any.
+    #[must_use]
+    pub fn rounds(&self) -> u32 {
+        match &self.purse {
+            Some(purse) if purse.no_review() => 0,
+            _ => self.submission().rounds,
+        }
+    }
+
     /// What a caller is told.
     #[must_use]
     pub fn status(&self) -> Status {
@@ -201,7 +218,7 @@ impl Deliberation {
     /// What it is busy with.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        let rounds = self.submission().rounds;
+        let rounds = self.rounds();
         match (&self.ended, &self.ring) {
             (Some(_), _) => Phase::Complete,
             (None, None) => Phase::Generating,
@@ -224,6 +241,11 @@ impl Deliberation {
     pub fn answered(&self) -> u32 {
         let answered = self.lanes.iter().filter(|lane| !lane.versions.is_empty()).count();
         u32::try_from(answered).unwrap_or(u32::MAX)
+    }
+
+    /// The lane of an author.
+    pub(crate) fn lane(&self, author: &AgentId) -> Option<&Lane> {
+        self.lanes.iter().find(|lane| lane.author == *author)
     }
 
     /// The seat of an agent.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgentId, DeliberationId, Profile, Rejection, Role, Selection};
+use crate::{AgentId, Budget, DeliberationId, Profile, Rejection, Role, Selection};
 
 /// The longest description of a task, in bytes.
 pub const DESCRIPTION_BYTES_MAX: usize = 256 * 1024;
@@ -95,6 +95,9 @@ pub struct Submission {
     /// How near ties are told apart.
     #[serde(default, skip_serializing_if = "Selection::is_none")]
     pub selection: Selection,
+    /// What it may cost.
+    #[serde(default, skip_serializing_if = "Budget::is_none")]
+    pub budget: Budget,
     /// Identifies the request as it was sent, so that a repeated submission is told from another one
     /// under the same id.
     pub fingerprint: String,

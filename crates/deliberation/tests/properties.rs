@@ -75,7 +75,7 @@ fn answer(job: &JobId, how: How, at: fleet_deliberation::Timestamp) -> Command {
             Report::Review { score: how.score, findings, usage: Usage::default() }
         }
     };
-    Command::Take { job: job.clone(), report, at }
+    Command::Take { job: job.clone(), report, effort: common::ONCE, at }
 }
 
 /// Lets `happenings` happen, and then time go by until the end.

@@ -418,6 +418,7 @@ fn tokens_spent_on_a_failure_count() {
             usage: fleet_deliberation::Usage { prompt_tokens: 7, completion_tokens: 5, estimated: false },
             ..fleet_deliberation::Failure::new(FailureKind::Unreadable, "no score", 1)
         }),
+        effort: common::ONCE,
         at: AT,
     });
     let usage = fleet_deliberation::replay(&history(&council, commands)).unwrap().usage;
@@ -442,12 +443,12 @@ fn all_windows_end_before_the_deadline() {
         assert!(at < AT.plus_ms(council.timeout_ms), "nothing is left to write the verdict");
         let state = fleet_deliberation::replay(&known);
         let command = match fleet_deliberation::replay(&known).unwrap().outstanding().next().unwrap().0 {
-            job if job.round == 0 => Command::Take { job, report: common::text(), at },
+            job if job.round == 0 => Command::Take { job, report: common::text(), effort: common::ONCE, at },
             _ => Command::Expire { at },
         };
         let command = match command {
             Command::Take { job, at, .. } if job.kind == JobKind::Check => {
-                Command::Take { job, report: common::report(Pass, 0), at }
+                Command::Take { job, report: common::report(Pass, 0), effort: common::ONCE, at }
             }
             other => other,
         };

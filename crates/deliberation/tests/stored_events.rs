@@ -6,10 +6,10 @@ mod common;
 
 use common::{AT, Council};
 use fleet_deliberation::{
-    CheckKind,
+    Budget, CheckKind,
     CheckOutcome::{Fail, Pass, Skipped},
-    CheckSummary, Command, Digest, Event, FindingCounts, JobKind, Preference, Record, RecordError, Sketch,
-    Tally, replay,
+    CheckSummary, Command, Digest, Event, FindingCounts, JobKind, Preference, Prices, Record, RecordError,
+    Sketch, Tally, replay,
 };
 
 /// A summary in which everything occurs that a tally may hold.
@@ -77,13 +77,23 @@ fn near_ties() -> Vec<Event> {
     events
 }
 
+/// A history in which everything occurs that a budget adds.
+fn budgeted() -> Vec<Event> {
+    let prices = Some(Prices { prompt: 150_000, completion: 600_000 });
+    let budget = Budget { tokens: Some(60_000), money_micros: Some(20_000) };
+    let council = Council { budget, prices, ..Council::of(["a", "b", "c"]) }.rounds(1).selecting(1, 2, true);
+    let texts = ["a", "b", "c"].map(|agent| council.text(agent, 0));
+    let checks = ["a", "b", "c"].map(|agent| council.checked(agent, 0, Pass, 0));
+    common::history(&council, [&texts[..], &checks[..]].concat())
+}
+
 #[test]
 fn every_event_is_stored_in_this_form() {
-    let events = [every_kind(), near_ties()].concat();
+    let events = [every_kind(), near_ties(), budgeted()].concat();
     let mut kinds: Vec<&str> = events.iter().map(Event::kind).collect();
     kinds.sort_unstable();
     kinds.dedup();
-    assert_eq!(kinds.len(), 29, "a kind of event is missing here: {kinds:?}");
+    assert_eq!(kinds.len(), 31, "a kind of event is missing here: {kinds:?}");
     let record = Record::new(AT, Digest::of(b"the record before"), events);
     let stored: serde_json::Value = serde_json::from_slice(&record.encode()).unwrap();
     insta::assert_json_snapshot!("record_v4", stored);

@@ -197,6 +197,14 @@ pub struct Deliberate {
     /// Leave the near ties that judges leave to the rule, rather than to an ARCHITECT agent
     #[arg(long)]
     pub no_architect: bool,
+    /// The most tokens it may take, prompts and answers together; what does not fit is left out, judges first
+    /// [default: no bound]
+    #[arg(long, value_name = "N")]
+    pub budget_tokens: Option<u64>,
+    /// The most it may cost, in the unit of the prices of its models (price_prompt, price_completion)
+    /// [default: no bound]
+    #[arg(long, value_name = "AMOUNT")]
+    pub budget_money: Option<f64>,
     /// How proposals are to be judged
     #[arg(long, value_name = "TEXT")]
     pub rubric: Option<String>,

@@ -40,6 +40,8 @@ pub struct Config {
     pub deliberation: Deliberation,
     /// How near ties are told apart.
     pub selection: Selection,
+    /// What deliberations may cost; 0 is no bound.
+    pub budget: Budget,
     /// The councils by role; none has no agents.
     pub councils: BTreeMap<Role, Council>,
     /// The model agents speak through where nothing else is said: the profile named default.
@@ -102,6 +104,17 @@ pub struct Selection {
     pub architect: bool,
 }
 
+/// What deliberations may cost.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "fleet.toml is the reference")]
+pub struct Budget {
+    pub tokens: u64,
+    pub money: f64,
+    pub tokens_per_hour: u64,
+    pub money_per_hour: f64,
+}
+
 /// The council of one role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +145,8 @@ pub struct Model {
     pub calls_max: usize,
     pub tokens_per_minute_max: u64,
     pub hedge_after_ms: u64,
+    pub price_prompt: Option<f64>,
+    pub price_completion: Option<f64>,
     #[serde(default)]
     pub parameters: Parameters,
 }

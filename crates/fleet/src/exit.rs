@@ -116,7 +116,7 @@ fn handle(error: &HandleError) -> Exit {
             Rejection::OtherContent(_) | Rejection::Taken(_) => Exit::Conflict,
         },
         HandleError::NoCouncil { .. } | HandleError::NoLongerServed { .. } => Exit::NotFound,
-        HandleError::Busy { .. } => Exit::Busy,
+        HandleError::Busy { .. } | HandleError::Exhausted { .. } => Exit::Busy,
         HandleError::Closing { .. } => Exit::Unavailable,
         HandleError::Store(error) => store(error),
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use fleet_deliberation::{FailureKind, Profile};
+use fleet_deliberation::{Budget, FailureKind, Prices, Profile};
 use fleet_embedded::{SystemClock, SystemEntropy};
 use fleet_llm::{
     AnswerKeys, BadModels, Found, Limits, Models, ModelsSettings, OpenAi, PROBE_MS, ProfileSettings,
@@ -331,6 +331,10 @@ fn named(config: &Config, names: &BTreeMap<&str, String>) -> Vec<Profile> {
         let known = names.get(name).unwrap_or(&model.name);
         let mut profile = Profile::new(name, known, model.temperature, model.tokens_max);
         profile.parameters = Arc::new(model.parameters.clone());
+        let micros = |price: Option<f64>| price.and_then(Budget::micros);
+        let prices = micros(model.price_prompt).zip(micros(model.price_completion));
+        profile.prices = prices.map(|(prompt, completion)| Prices { prompt, completion });
+        profile.hedged = model.hedge_after_ms > 0;
         profile
     };
     let Model { temperature, tokens_max, .. } = config.model;

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use fleet_checks::{Policies, RunBounds, Runs, Suite};
-use fleet_deliberation::{Council, CouncilSettings, Profile};
+use fleet_deliberation::{Budget, Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
 use fleet_orchestrator::port::{Answers, Checker, Clock, EventStore, NoObserver};
@@ -318,11 +318,19 @@ fn coordinator_settings(config: &Config) -> Settings {
         top_k: config.selection.top_k,
         test_writers: config.selection.test_writers,
         architect: config.selection.architect,
+        budget: budget(config.budget.tokens, config.budget.money),
+        hourly: budget(config.budget.tokens_per_hour, config.budget.money_per_hour),
         timeout_ms: config.deliberation.timeout_s * 1000,
         in_flight_max: config.server.in_flight_max,
         served_ms: config.state.results_served_s * 1000,
         cached_max: NonZeroUsize::new(CACHED_MAX).unwrap_or(NonZeroUsize::MIN),
     }
+}
+
+/// A budget of which 0 is no bound.
+fn budget(tokens: u64, money: f64) -> Budget {
+    let money_micros = Budget::micros(money).filter(|micros| *micros > 0);
+    Budget { tokens: Some(tokens).filter(|tokens| *tokens > 0), money_micros }
 }
 
 /// The councils of the configuration.

@@ -124,6 +124,7 @@ impl OpenAi {
         let mut extras = self.extras(request);
         let mut given_up = Extras::default();
         let mut learnt = Extras::default();
+        let mut calls_unknown = 0;
         loop {
             let response = call.send(extras, &mut timer).await?;
             if response.status().is_success() {
@@ -132,7 +133,8 @@ impl OpenAi {
                         "the server refuses what was given up; what was learnt is left out from now on");
                     self.remember_refused(&request.model, learnt);
                 }
-                return call.read(response, timer).await;
+                let generation = call.read(response, timer).await?;
+                return Ok(Generation { calls_unknown, ..generation });
             }
             let refusal = fault::read(response, &mut timer).await;
             let unwanted = extras.unwanted_by(&refusal, &request.parameters);
@@ -145,6 +147,8 @@ impl OpenAi {
             if !refusal.status.is_server_error() || refusal.fault.is_about_format() {
                 learnt = learnt.with(unwanted);
             }
+            // What is refused costs nothing; what fails may have been begun.
+            calls_unknown += u32::from(refusal.status.is_server_error());
             // Not another attempt: the server said that it will never take the request in that form.
             given_up = given_up.with(unwanted);
             extras = extras.without(unwanted);

@@ -138,6 +138,7 @@ impl LanguageModel for SimulatedModel {
             usage: Usage { prompt_tokens, completion_tokens: written, estimated: true },
             truncated,
             first_token_ms: first_token_ms.unwrap_or_default(),
+            calls_unknown: 0,
         })
     }
 }

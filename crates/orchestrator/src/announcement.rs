@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use fleet_deliberation::{
-    AgentId, CheckKind, CheckOutcome, CheckReport, Deliberation, Ending, JobKind, Lane,
+    AgentId, Budget, CheckKind, CheckOutcome, CheckReport, Cost, Deliberation, Ending, JobKind, Lane,
     NO_ACCEPTABLE_PROPOSAL, Tiebreak,
 };
 use serde::{Deserialize, Serialize};
@@ -79,6 +79,33 @@ pub struct Completed {
     pub completed_at: String,
     /// Tokens of all answers.
     pub usage: fleet_deliberation::Usage,
+    /// What it was allowed, and what that did not allow for; not there where there was no budget.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<Spending>,
+}
+
+/// A budget and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Spending {
+    /// What it might cost.
+    #[serde(flatten)]
+    pub budget: Budget,
+    /// What its jobs count: by the figures of their servers, and at their worst where there are none.
+    pub spent: Cost,
+    /// What was left out, in the order in which that was decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped: Vec<LeftOut>,
+}
+
+/// Something that a budget did not allow for.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LeftOut {
+    /// What, in words.
+    pub what: String,
+    /// What it might have cost at most.
+    pub needed: Cost,
+    /// What there was for it.
+    pub left: Budget,
 }
 
 /// How near ties were told apart.
@@ -214,6 +241,7 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 duration_ms: ended.at.ms_since(state.opened.at),
                 completed_at: rfc3339(ended.at),
                 usage: state.usage,
+                budget: spending(state),
             }));
         }
         Ending::TimedOut => "timeout",
@@ -228,6 +256,17 @@ pub fn outcome(view: &View) -> Option<Outcome> {
         failed_agents,
         timestamp: rfc3339(ended.at),
     }))
+}
+
+/// What a deliberation with a budget counts so far; `None` where there is none.
+pub(crate) fn spending(state: &Deliberation) -> Option<Spending> {
+    let purse = state.purse.as_ref()?;
+    let dropped = purse.dropped.iter().map(|dropped| LeftOut {
+        what: dropped.what.to_string(),
+        needed: dropped.needed,
+        left: dropped.left,
+    });
+    Some(Spending { budget: state.submission().budget, spent: purse.spent, dropped: dropped.collect() })
 }
 
 /// What kind of end a deliberation came to that gave no verdict, in a word.

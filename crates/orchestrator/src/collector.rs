@@ -94,10 +94,7 @@ pub(crate) async fn take(
     answers: &[Arc<Answer>],
 ) -> Result<(), StoreError> {
     let at = clock.now();
-    let commands: Vec<Command> = answers
-        .iter()
-        .map(|answer| Command::Take { job: answer.job.clone(), report: answer.report(), at })
-        .collect();
+    let commands: Vec<Command> = answers.iter().map(|answer| answer.taken(at)).collect();
     match coordinator.handle(id, &commands).await {
         Ok(_) => Ok(()),
         Err(HandleError::Store(

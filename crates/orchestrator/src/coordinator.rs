@@ -4,15 +4,16 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError, Priority,
-    Rejection, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges, check_rounds,
-    check_test_writers, check_timeout, check_top_k,
+    AGENTS_MAX, AgentId, Budget, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError,
+    Priority, Rejection, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges,
+    check_rounds, check_test_writers, check_timeout, check_top_k,
 };
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::histories::{Histories, Loaded};
+use crate::hours::Hours;
 use crate::in_flight::{InFlight, Move};
 use crate::past::Recording;
 use crate::port::{Answers, Clock, Entropy, HistoryInfo, HistoryKind, Listing, Observer, StoreError};
@@ -43,6 +44,11 @@ pub struct Settings {
     pub test_writers: u32,
     /// Whether an architect chooses among those that are left.
     pub architect: bool,
+    /// What a deliberation may cost.
+    pub budget: Budget,
+    /// What the deliberations may cost together that a council opens within an hour of the clock. It bounds those
+    /// whose own budget is bounded in the same.
+    pub hourly: Budget,
     /// The longest a deliberation may take, in milliseconds.
     pub timeout_ms: u64,
     /// How many deliberations may be under way at once.
@@ -83,6 +89,9 @@ pub struct Request {
     /// Whether an architect chooses among those that are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub architect: Option<bool>,
+    /// What it may cost.
+    #[serde(skip_serializing_if = "Budget::is_none")]
+    pub budget: Budget,
     /// Who goes first where not all can be served at once.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<Priority>,
@@ -142,6 +151,7 @@ pub struct Coordinator {
     observer: Arc<dyn Observer>,
     councils: Arc<Councils>,
     settings: Settings,
+    hours: Hours,
     in_flight: InFlight,
     closing: CancellationToken,
 }
@@ -159,7 +169,19 @@ impl Coordinator {
         settings: Settings,
     ) -> Coordinator {
         let (in_flight, closing) = (InFlight::default(), CancellationToken::new());
-        Coordinator { histories, answers, clock, entropy, observer, councils, settings, in_flight, closing }
+        let hours = Hours::new(Arc::clone(&histories), Arc::clone(&clock), settings.hourly);
+        Coordinator {
+            histories,
+            answers,
+            clock,
+            entropy,
+            observer,
+            councils,
+            settings,
+            hours,
+            in_flight,
+            closing,
+        }
     }
 
     /// Opens nothing further from here on. What comes of what was begun is still taken in.
@@ -216,7 +238,7 @@ impl Coordinator {
     }
 
     async fn open(&self, request: Request) -> Result<Accepted, HandleError> {
-        let submission = self.submission(request)?;
+        let mut submission = self.submission(request)?;
         let id = submission.id.clone();
         // The log is not asked whether the id is new: the append says so, and nearly all are.
         if let Some(known) = self.histories.in_memory(&id) {
@@ -230,14 +252,22 @@ impl Coordinator {
                 None => return Err(refusal),
             },
         };
-        let agents = submission.members.iter().map(|member| member.agent.clone()).collect();
         let at = self.clock.now();
+        if self.hours.bound(submission.budget) {
+            // What was accepted before needs nothing reserved.
+            if let Some(known) = self.histories.refresh(&id).await? {
+                return self.submitted_again(&known, submission);
+            }
+            submission.budget = self.hours.reserve(&submission, at).await?;
+        }
         let mut decision = Decision::default();
         decision.take(Command::Submit { submission: Box::new(submission.clone()), at })?;
         match self.histories.commit(None, decision, at).await {
-            Ok(_) => {
+            Ok(opened) => {
                 room.done();
-                self.observer.accepted(&submission);
+                self.observer.accepted(opened.state.submission());
+                // Not all of them, if the budget is too small.
+                let agents = opened.state.lanes.iter().map(|lane| lane.author.clone()).collect();
                 Ok(Accepted { id, agents })
             }
             // It was submitted before.
@@ -274,6 +304,7 @@ impl Coordinator {
                         if let Some(going) = going {
                             going.done();
                         }
+                        self.hours.ended(&now.state);
                         self.observer.ended(&now.state);
                     }
                     return Ok(now);
@@ -443,6 +474,10 @@ impl Coordinator {
             members,
             timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),
             selection,
+            budget: Budget {
+                tokens: request.budget.tokens.or(self.settings.budget.tokens),
+                money_micros: request.budget.money_micros.or(self.settings.budget.money_micros),
+            },
             fingerprint: Digest::of(&content).to_string(),
             submitter: request.submitter,
             priority: request.priority.unwrap_or_default(),

@@ -1,6 +1,6 @@
 //! Why the work could not do what was asked, by what the caller can do about it.
 
-use fleet_deliberation::{DeliberationId, Rejection, Role, Timestamp};
+use fleet_deliberation::{Budget, DeliberationId, Rejection, Role, Timestamp};
 
 use crate::port::StoreError;
 
@@ -38,6 +38,21 @@ pub enum HandleError {
         /// A good moment to come back, in milliseconds from now.
         retry_after_ms: u64,
     },
+    /// What is left of what a council may spend in an hour cannot open the deliberation: come back later.
+    #[error(
+        "the council of role {role} may spend {hourly} an hour (budget.tokens_per_hour, budget.money_per_hour), and \
+         what is left of that, {left}, cannot open it; try again later"
+    )]
+    Exhausted {
+        /// The council's role.
+        role: Role,
+        /// What it may spend in an hour.
+        hourly: Budget,
+        /// What is left of that.
+        left: Budget,
+        /// When the next deliberation ends at the latest, or the hour does, in milliseconds from now.
+        retry_after_ms: u64,
+    },
     /// The process is about to end: come back to the next one.
     #[error("the server is stopping and takes nothing new; try again soon")]
     Closing {
@@ -61,6 +76,7 @@ impl HandleError {
             HandleError::Rejected(Rejection::NotNow(_)) => "not_now",
             HandleError::NoCouncil { .. } => "no_council",
             HandleError::Busy { .. } => "busy",
+            HandleError::Exhausted { .. } => "exhausted",
             HandleError::Closing { .. } => "closing",
             HandleError::Store(StoreError::Conflict) => "conflict",
             HandleError::Store(StoreError::Full) => "full",

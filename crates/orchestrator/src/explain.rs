@@ -25,7 +25,7 @@ pub use talk::{FindingShown, ReviewShown, RevisionOutcome, RevisionShown};
 
 pub use trials::TrialShown;
 
-use crate::announcement::{error_message, error_type};
+use crate::announcement::{Spending, error_message, error_type, spending};
 use crate::past::Past;
 use crate::rfc3339;
 
@@ -73,6 +73,8 @@ pub struct Explanation {
     pub dissent: Dissent,
     /// What it took.
     pub cost: Cost,
+    /// What it was allowed, and what that did not allow for; `None` where there was no budget.
+    pub budget: Option<Spending>,
     /// Who spoke through which model, by seat.
     pub models: Vec<ModelShown>,
     /// How different the proposals are.
@@ -144,6 +146,7 @@ pub fn explain(past: &Past) -> Explanation {
         near_ties: near_ties::of(past),
         dissent: dissent::of(past),
         cost: cost::of(past),
+        budget: spending(state),
         models: models::of(past),
         diversity: models::diversity(state),
         failures: cost::failures(past),

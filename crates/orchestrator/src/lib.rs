@@ -15,6 +15,7 @@ mod dispatcher;
 mod error;
 pub mod explain;
 mod histories;
+mod hours;
 mod in_flight;
 mod janitor;
 mod orchestrator;

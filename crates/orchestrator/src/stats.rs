@@ -332,6 +332,7 @@ mod tests {
             quorum: 1,
             timeout_ms: 1_000_000,
             selection: fleet_deliberation::Selection::default(),
+            budget: fleet_deliberation::Budget::default(),
             priority: Priority::Normal,
             fingerprint: String::new(),
             submitter: String::new(),

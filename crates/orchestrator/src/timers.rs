@@ -169,7 +169,7 @@ impl Timers {
                 if window.until <= at
                     && let Some(answer) = self.answers.find(&job).await?
                 {
-                    commands.push(Command::Take { job, report: answer.report(), at });
+                    commands.push(answer.taken(at));
                 }
             }
         }

@@ -75,7 +75,7 @@ fn progress_percent(state: &Deliberation) -> u32 {
     }
     // A proposal and its check, then three steps a round: review, revision and its check.
     let steps = |round: u32| 3 * u64::from(round) + 2;
-    let all = steps(state.submission().rounds);
+    let all = steps(state.rounds());
     let done = |lane: &Lane| match lane.step {
         Step::Proposing(_) => 0,
         Step::Checking { round, .. } => steps(round) - 1,
@@ -96,6 +96,7 @@ fn agent(event: &Event) -> Option<&AgentId> {
         | Event::TestsRequested { .. }
         | Event::TrialsRequested { .. }
         | Event::JudgingOpened { .. }
+        | Event::Dropped { .. }
         | Event::Ended { .. } => None,
         Event::SelectionFailed { architect, .. } => Some(architect),
         Event::TestsWritten { writer, .. } | Event::TestsFailed { writer, .. } => Some(writer),
@@ -116,6 +117,7 @@ fn agent(event: &Event) -> Option<&AgentId> {
         | Event::RevisionFailed { author, .. }
         | Event::RevisionAccepted { author, .. }
         | Event::RevisionRefused { author, .. }
+        | Event::Settled { author, .. }
         | Event::Renewed { author, .. } => Some(author),
     }
 }
@@ -152,6 +154,8 @@ fn about(event: &Event) -> Option<About> {
         | Event::Selected { .. }
         | Event::SelectionFailed { .. }
         | Event::Renewed { .. }
+        | Event::Settled { .. }
+        | Event::Dropped { .. }
         | Event::Ended { .. } => None,
     }
 }
@@ -245,23 +249,44 @@ pub(crate) fn sentence(state: &Deliberation, event: &Event) -> String {
             format!("the architect chose nothing, and the computed order stands: {}", why(failure))
         }
         Event::Renewed { author, kind, .. } => {
-            let what = match kind {
-                JobKind::Propose => "proposal",
-                JobKind::Check => "check",
-                JobKind::Critique => "review",
-                JobKind::Revise => "revision",
-                JobKind::Test => "writing of tests",
-                JobKind::Trial => "trial",
-                JobKind::Judge => "judgement",
-                JobKind::Select => "choice",
+            format!("the {} of {author} is given new time, as nobody worked for a while", word(*kind))
+        }
+        Event::Settled { author, kind, cost, .. } => {
+            let of = match kind {
+                JobKind::Critique => "the review for",
+                JobKind::Propose
+                | JobKind::Check
+                | JobKind::Revise
+                | JobKind::Test
+                | JobKind::Trial
+                | JobKind::Judge
+                | JobKind::Select => "",
             };
-            format!("the {what} of {author} is given new time, as nobody worked for a while")
+            let what = if of.is_empty() { format!("the {} of", word(*kind)) } else { of.to_owned() };
+            format!("{what} {author} counts {} against the budget", cost.within(state.submission().budget))
+        }
+        Event::Dropped { what, needed, left } => {
+            let needed = needed.within(state.submission().budget);
+            format!("left out for the budget: {what}; they may take {needed}, and there are {left}")
         }
         Event::Ended { ending: Ending::Completed(verdict), .. } => match verdict.winner() {
             Some(winner) => format!("{} wins: {}", winner.author, verdict.why),
             None => verdict.why.clone(),
         },
         Event::Ended { .. } => format!("no verdict: {}", error_message(state)),
+    }
+}
+
+const fn word(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Propose => "proposal",
+        JobKind::Check => "check",
+        JobKind::Critique => "review",
+        JobKind::Revise => "revision",
+        JobKind::Test => "writing of tests",
+        JobKind::Trial => "trial",
+        JobKind::Judge => "judgement",
+        JobKind::Select => "choice",
     }
 }
 

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fleet_deliberation::{Answer, Deliberation, DeliberationId, JobId, Timestamp};
+use fleet_deliberation::{Answer, Budget, Deliberation, DeliberationId, JobId, Timestamp};
 use fleet_orchestrator::port::{Clock as _, HistoryId, LanguageModel};
 use fleet_orchestrator::{Coordinator, OrchestratorSettings, Retention, Scope, Settings, begin};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,8 @@ pub fn settings() -> OrchestratorSettings {
             top_k: 2,
             test_writers: 0,
             architect: false,
+            budget: Budget::default(),
+            hourly: Budget::default(),
             timeout_ms: 300_000,
             in_flight_max: 100,
             served_ms: 3_600_000,

@@ -1,12 +1,15 @@
 //! What must hold after every step, and at the end.
 
 use fleet_deliberation::{
-    CouncilEvent, Deliberation, Digest, Ending, Event, FailureKind, JobId, JobKind, Outcome, Record, Window,
-    check_job, evolve, text_job,
+    CouncilEvent, Deliberation, Digest, Ending, Event, FailureKind, Hour, HourEvent, JobId, JobKind, Outcome,
+    Record, Window, check_job, evolve, text_job,
 };
-use fleet_orchestrator::port::{Announcement, Stored};
+use fleet_orchestrator::port::{Announcement, HistoryId, Stored};
 
 use crate::world::{Queued, State};
+
+/// What a council may spend in an hour, on deliberations that have a budget.
+pub(crate) const TOKENS_PER_HOUR: u64 = 500_000;
 
 /// How long a job may be left undone when nothing stands in its way, in milliseconds: until the sweep
 /// finds it, and through all its attempts.
@@ -26,6 +29,43 @@ fn council_fault(state: &mut State, stored: &Stored) -> Option<String> {
     (record.events.len() != 1 || stored.entry.ends).then(|| "holds other than one decision".into())
 }
 
+/// A record of a council's hour is chained to the one before, and ends its history if it closes the hour.
+fn hour_fault(state: &mut State, stored: &Stored) -> Option<String> {
+    let record = match Record::<HourEvent>::decode(&stored.entry.body) {
+        Ok(record) => record,
+        Err(error) => return Some(error.to_string()),
+    };
+    let history = state.histories.get_mut(&stored.history)?;
+    if record.previous != history.digest {
+        return Some("is not chained to the one before".into());
+    }
+    history.digest = Digest::of(&stored.entry.body);
+    let closes = record.events.contains(&HourEvent::Closed);
+    (record.events.is_empty() || closes != stored.entry.ends).then(|| "ends its history wrongly".into())
+}
+
+/// What calls for a deliberation really took has changed: neither its budget nor its council's hour is exceeded.
+pub(crate) fn took(state: &mut State, job: &JobId, change: impl FnOnce(u64) -> u64) {
+    let took = state.took.entry(job.deliberation.clone()).or_default();
+    *took = change(*took);
+    let took = *took;
+    let history = HistoryId::deliberation(&job.deliberation);
+    let Some(known) = state.histories.get(&history).and_then(|history| history.state.as_ref()) else {
+        return;
+    };
+    let Some(tokens) = known.submission().budget.tokens else { return };
+    let of_hour = (known.submission().role.clone(), Hour::of(known.opened.at));
+    let others = state.histories.values().filter_map(|history| history.state.as_ref()).filter(|other| {
+        other.purse.is_some() && (other.submission().role.clone(), Hour::of(other.opened.at)) == of_hour
+    });
+    let hourly: u64 = others.map(|other| state.took.get(other.id()).copied().unwrap_or(0)).sum();
+    if took > tokens {
+        state.broken(format!("calls for {} took {took} tokens of {tokens}", job.deliberation));
+    } else if hourly > TOKENS_PER_HOUR {
+        state.broken(format!("calls for {} took {hourly} tokens in an hour", of_hour.0));
+    }
+}
+
 /// A record came to the log: it is chained to the one before, follows from the rules, rests on answers
 /// that are recorded, and nothing comes after an end.
 pub(crate) fn appended(state: &mut State, stored: &Stored) {
@@ -38,6 +78,9 @@ pub(crate) fn appended(state: &mut State, stored: &Stored) {
 fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
     if stored.history.as_council().is_some() {
         return council_fault(state, stored);
+    }
+    if stored.history.as_hour().is_some() {
+        return hour_fault(state, stored);
     }
     let record = match <Record>::decode(&stored.entry.body) {
         Ok(record) => record,

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use fleet_deliberation::{Council, CouncilSettings, DeliberationId, Profile, Role, Task};
+use fleet_deliberation::{Budget, Council, CouncilSettings, DeliberationId, Profile, Role, Task};
 use fleet_llm::{SimulatedModel, SimulatedSettings};
 use fleet_orchestrator::port::Clock as _;
 use fleet_orchestrator::{
@@ -52,6 +52,10 @@ pub struct Report {
     pub judged: usize,
     /// Of these, those where an architect chose.
     pub chosen: usize,
+    /// Of these, those whose budget did not allow for something.
+    pub cut: usize,
+    /// Tasks refused because their council's hour was used up.
+    pub refused: u64,
 }
 
 /// Where the coordinator of a process is found while it lives.
@@ -137,6 +141,10 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
     let tried = completed.iter().copied().filter(tried).count();
     let judged = completed.iter().filter(|known| known.judging.is_some()).count();
     let chosen = completed.iter().copied().filter(chose).count();
+    let dropped = |known: &&fleet_deliberation::Deliberation| {
+        known.purse.as_ref().is_some_and(|purse| !purse.dropped.is_empty())
+    };
+    let cut = completed.iter().copied().filter(dropped).count();
     let completed = completed.len();
     Ok(Report {
         trace: state.trace.hash,
@@ -149,6 +157,8 @@ pub fn run(seed: u64, shown: bool) -> Result<Report, String> {
         tried,
         judged,
         chosen,
+        cut,
+        refused: state.refused.len() as u64,
     })
 }
 
@@ -231,6 +241,8 @@ fn settings() -> OrchestratorSettings {
             top_k: 3,
             test_writers: 2,
             architect: true,
+            budget: Budget::default(),
+            hourly: Budget { tokens: Some(invariants::TOKENS_PER_HOUR), money_micros: None },
             timeout_ms: 120_000,
             in_flight_max: 16,
             served_ms: 3_600_000,
@@ -265,6 +277,10 @@ impl Client {
             rounds_max: None,
             agents: rng.chance(500).then(|| 1 + u32::try_from(rng.below(4)).unwrap_or(0)),
             timeout_ms: Some(5_000 + rng.below(600_000)),
+            budget: Budget {
+                tokens: rng.chance(400).then(|| 20_000 + rng.below(600_000)),
+                money_micros: None,
+            },
             ..Request::default()
         };
         #[expect(clippy::expect_used, reason = "the text above is a name")]
@@ -276,7 +292,9 @@ impl Client {
     async fn run(self, world: World, doors: Vec<Door>) {
         let (client, world) = (&self, &world);
         world.pause(self.pause_ms).await;
-        self.submit(world, &doors).await;
+        if !self.submit(world, &doors).await {
+            return;
+        }
         if self.again {
             self.submit(world, &doors).await;
         }
@@ -299,9 +317,13 @@ impl Client {
         .await;
     }
 
-    async fn submit(&self, world: &World, doors: &[Door]) {
+    /// Whether it is accepted: it is not where its council's hour is used up.
+    async fn submit(&self, world: &World, doors: &[Door]) -> bool {
         self.patiently(world, doors, |coordinator| async move {
-            let accepted = coordinator.submit(self.request.clone()).await?;
+            let accepted = match coordinator.submit(self.request.clone()).await {
+                Err(HandleError::Exhausted { .. }) => return Ok(()),
+                other => other?,
+            };
             let mut state = world.lock();
             let history = fleet_orchestrator::port::HistoryId::deliberation(&accepted.id);
             if !state.histories.contains_key(&history) {
@@ -311,6 +333,12 @@ impl Client {
             Ok(())
         })
         .await;
+        let mut state = world.lock();
+        let accepted = state.accepted.contains(&self.id);
+        if !accepted {
+            state.refused.insert(self.id.clone());
+        }
+        accepted
     }
 
     /// Asks whichever process lives until one has done it; another one may be asked each time.

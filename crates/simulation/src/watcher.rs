@@ -33,6 +33,9 @@ impl Watcher {
     pub(crate) async fn run(mut self, world: World, doors: Vec<Door>) {
         world.pause(self.pause_ms).await;
         while !self.is_over() {
+            if world.lock().refused.contains(&self.id) {
+                return;
+            }
             if let Some((door, coordinator)) = living(&world, &doors) {
                 tokio::select! {
                     biased;

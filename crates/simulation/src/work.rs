@@ -48,9 +48,12 @@ pub(crate) struct WatchedModel {
 #[async_trait]
 impl LanguageModel for WatchedModel {
     async fn complete(&self, request: &ModelRequest, heard: Heard<'_>) -> Result<Generation, ModelError> {
+        let worst = worst(request);
+        let counts = chance_of(&request.job.to_string()) % 4 != 1;
         let hangs = {
             let mut state = self.link.world.lock();
             invariants::called(&mut state, self.link.process, &request.job);
+            invariants::took(&mut state, &request.job, |took| took + worst);
             let hangs = chance_of(&request.job.to_string()).is_multiple_of(40);
             if hangs {
                 state.hung.insert(request.job.clone());
@@ -60,9 +63,17 @@ impl LanguageModel for WatchedModel {
         if hangs {
             pending::<()>().await;
         }
-        let answer = self.model.complete(request, heard).await;
+        let mut answer = self.model.complete(request, heard).await;
+        if let Ok(generation) = &mut answer {
+            // Some servers count tokens, and some do not.
+            generation.usage.estimated = !counts;
+        }
         let dead = {
             let mut state = self.link.world.lock();
+            if let Some(generation) = answer.as_ref().ok().filter(|known| !known.usage.estimated) {
+                let used = generation.usage.prompt_tokens + generation.usage.completion_tokens;
+                invariants::took(&mut state, &request.job, |took| took - worst + used);
+            }
             if answer.is_ok() && !state.by_job.contains_key(&request.job) {
                 state.paid.insert(request.job.clone(), (self.link.process, self.link.life));
             }
@@ -73,6 +84,12 @@ impl LanguageModel for WatchedModel {
         }
         answer
     }
+}
+
+/// The most tokens that a call can take.
+fn worst(request: &ModelRequest) -> u64 {
+    let bytes: usize = request.messages.iter().map(|message| message.text.len()).sum();
+    u64::try_from(bytes).unwrap_or(u64::MAX).saturating_add(request.tokens_max.into())
 }
 
 /// A checker that finds what chance, fixed by the text, tells it to.

@@ -43,6 +43,8 @@ pub(crate) struct State {
     pub(crate) queue: Queue,
     pub(crate) announced: BTreeMap<String, (&'static str, Bytes)>,
     pub(crate) announced_to: u64,
+    /// What calls really took, in tokens, those under way at their worst.
+    pub(crate) took: BTreeMap<DeliberationId, u64>,
     /// How many answers there were when a process last found none for a job.
     pub(crate) found_none: BTreeMap<(usize, JobId), usize>,
     /// Answers that a model gave and that are not recorded yet, with the life that holds each.
@@ -58,6 +60,8 @@ pub(crate) struct State {
     pub(crate) deaf: bool,
     pub(crate) calls: u64,
     pub(crate) crashes: u64,
+    /// Tasks that were refused because their council's hour was used up.
+    pub(crate) refused: BTreeSet<DeliberationId>,
     pub(crate) accepted: BTreeSet<DeliberationId>,
     pub(crate) broken: Option<String>,
     pub(crate) trace: Trace,
@@ -126,6 +130,7 @@ impl World {
             queue: Queue::default(),
             announced: BTreeMap::new(),
             announced_to: 0,
+            took: BTreeMap::new(),
             found_none: BTreeMap::new(),
             paid: BTreeMap::new(),
             doubled: BTreeSet::new(),
@@ -135,6 +140,7 @@ impl World {
             deaf: false,
             calls: 0,
             crashes: 0,
+            refused: BTreeSet::new(),
             accepted: BTreeSet::new(),
             broken: None,
             trace: Trace { hash: 0xcbf2_9ce4_8422_2325, steps: 0, shown },

@@ -52,6 +52,9 @@ fn whatever_fails_everything_accepted_ends_once_and_nothing_is_asked_for_twice()
         "{seeds} seeds: {accepted} deliberations, {completed} with a verdict ({tried} after trials, {judged} after judging, {chosen} with an \
          architect's choice), {crashes} crashes, {calls} model calls, {steps} steps"
     );
+    let (cut, refused) = (sum(|r| r.cut as u64), sum(|r| r.refused));
+    println!("{cut} verdicts with something left out for a budget, {refused} tasks refused for their hour");
+    assert!(cut > seeds / 20 && refused > seeds / 100, "budgets are too few to tell: {cut}, {refused}");
     assert!(
         tried > seeds / 20 && judged > seeds / 20 && chosen > seeds / 20,
         "near ties are too few to tell: {tried}, {judged}, {chosen}"

@@ -29,6 +29,7 @@ pub(crate) fn submission(trace: &str) -> Submission {
         timeout_ms: 100_000,
         priority: Priority::Normal,
         selection: fleet_deliberation::Selection::default(),
+        budget: fleet_deliberation::Budget::default(),
         fingerprint: String::new(),
         submitter: String::new(),
         trace: trace.into(),

@@ -4,7 +4,9 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use fleet_deliberation::{Answer, Assignment, Deliberation, Failure, FailureKind, JobId, Outcome, Timestamp};
+use fleet_deliberation::{
+    ATTEMPTS_MAX, Answer, Assignment, Deliberation, Failure, FailureKind, JobId, JobKind, Outcome, Timestamp,
+};
 use fleet_orchestrator::port::{
     Answers, Attempted, Checker, Clock, Entropy, JobQueue, LanguageModel, Lease, ModelError, Observer,
     Progress, StoreError,
@@ -24,7 +26,7 @@ const LOOK_MS: u64 = 1_000;
 pub struct Settings {
     /// Jobs done at once; at least 1. They wait for models most of the time.
     pub slots: usize,
-    /// How often a job is tried; at least 1.
+    /// How often a job is tried; at least 1. With more than [`ATTEMPTS_MAX`] budgets may be exceeded.
     pub attempts_max: u32,
     /// The pause before the second attempt, in milliseconds; it doubles with each one. Half of it is
     /// certain, the rest up to one and a half is chance.
@@ -33,7 +35,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { slots: 256, attempts_max: 3, backoff_ms: 500 }
+        Settings { slots: 256, attempts_max: ATTEMPTS_MAX, backoff_ms: 500 }
     }
 }
 
@@ -168,6 +170,10 @@ impl Worker {
             let message = format!("{} attempts did not come to their end", self.settings.attempts_max);
             Outcome::Failed(Failure::new(FailureKind::WorkerLost, message, lease.attempt - 1))
         } else {
+            if loaded.state.purse.is_some() && lease.job.kind != JobKind::Check {
+                // A budget reserves so many attempts, so none may be forgotten that is paid for.
+                self.parts.queue.counted(lease).await?;
+            }
             match perform(&self.parts, lease, &loaded.state, assignment).await {
                 Ok(outcome) => outcome,
                 Err(Fault::Store(error)) => return Err(error),
@@ -230,8 +236,11 @@ impl Worker {
         loop {
             let look_at = clock.now().plus_ms(LOOK_MS).min(beat_at);
             clock.sleep_until(look_at).await;
+            // Looked at twice, as what is in memory may be older than the job, and what is given up was paid for.
             if let Ok(Some(loaded)) = histories.load(&lease.job.deliberation).await
                 && !wants(&loaded.state, &lease.job)
+                && let Ok(Some(fresh)) = histories.refresh(&lease.job.deliberation).await
+                && !wants(&fresh.state, &lease.job)
             {
                 return;
             }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::selection::comparisons;
 use crate::{
-    Chosen, Deliberation, Ending, Event, Failure, FailureKind, JobId, JobKind, Report, Timestamp, schedule,
-    verdict,
+    Chosen, Deliberation, Effort, Ending, Event, Failure, FailureKind, JobId, JobKind, Member, Purse, Report,
+    Timestamp, budget, schedule, verdict,
 };
 
 use super::{Decision, misfit, testing};
@@ -15,7 +15,7 @@ impl Decision {
     pub(super) fn close(&mut self, at: Timestamp) {
         while let Some(state) = self.open() {
             match next(state, at) {
-                Next::Push(event) => self.push(Some(event)),
+                Next::Push(events) => events.into_iter().for_each(|event| self.push(Some(event))),
                 Next::Wait => return,
                 Next::End => {
                     let verdict = verdict::of(state);
@@ -26,9 +26,10 @@ impl Decision {
     }
 
     /// Takes in what came of a judgement or a choice, if it is awaited. Says whether it was.
-    pub(super) fn close_with(&mut self, job: &JobId, report: Report) -> bool {
+    pub(super) fn close_with(&mut self, job: &JobId, report: Report, effort: Effort) -> bool {
         let awaited = self.open().is_some_and(|state| closing_jobs(state).any(|known| known == *job));
         if awaited {
+            let settled = self.open().and_then(|state| budget::settled(state, job, &report, effort));
             let event = match job.kind {
                 JobKind::Test => testing::written(job, report),
                 JobKind::Trial => testing::tried(job, report),
@@ -38,6 +39,7 @@ impl Decision {
                 }
             };
             self.push(Some(event));
+            self.push(settled);
         }
         awaited
     }
@@ -49,7 +51,8 @@ impl Decision {
         let jobs: Vec<JobId> = closing_jobs(state).collect();
         for job in jobs {
             let message = format!("no answer within {} ms", window.until.ms_since(window.from));
-            self.close_with(&job, Report::Failed(Failure::new(FailureKind::Deadline, message, 0)));
+            let failure = Failure::new(FailureKind::Deadline, message, 0);
+            self.close_with(&job, Report::Failed(failure), Effort::default());
         }
     }
 
@@ -98,7 +101,7 @@ fn judgement(job: &JobId, report: Report) -> Event {
 }
 
 enum Next {
-    Push(Event),
+    Push(Vec<Event>),
     Wait,
     End,
 }
@@ -114,25 +117,34 @@ fn next(state: &Deliberation, at: Timestamp) -> Next {
     if state.choosing.is_some() {
         return Next::End;
     }
+    let drops = |is: fn(&Purse) -> bool| state.purse.as_deref().is_some_and(is);
     if state.judging.is_none()
-        && let Some(event) = testing::next(state, at)
+        && let Some(events) = testing::next(state, at)
     {
-        return Next::Push(event);
+        return Next::Push(events);
     }
     // One that can only ask an architect has nothing to open first.
-    if state.judging.is_none() && selection.judges > 0 {
+    if state.judging.is_none() && selection.judges > 0 && !drops(Purse::no_panel) {
         let comparisons = comparisons(state, &verdict::candidates(state));
         if !comparisons.is_empty() {
-            return Next::Push(Event::JudgingOpened { comparisons, window: schedule::judging(state, at) });
+            let (comparisons, dropped) = budget::panel(state, comparisons);
+            let mut events: Vec<Event> = dropped.into_iter().collect();
+            if !comparisons.is_empty() {
+                events.push(Event::JudgingOpened { comparisons, window: schedule::judging(state, at) });
+            }
+            return Next::Push(events);
         }
     }
     let left = verdict::left(state);
     match &selection.architect {
-        Some(architect) if left.len() > 1 => Next::Push(Event::SelectionRequested {
-            architect: architect.agent.clone(),
-            candidates: left,
-            window: schedule::choosing(state, at),
-        }),
+        Some(Member { agent: architect, .. }) if left.len() > 1 && !drops(Purse::no_choice) => {
+            let dropped = budget::choice(state, architect, &left);
+            Next::Push(vec![dropped.unwrap_or_else(|| Event::SelectionRequested {
+                architect: architect.clone(),
+                candidates: left,
+                window: schedule::choosing(state, at),
+            })])
+        }
         _ => Next::End,
     }
 }

@@ -1,17 +1,18 @@
 //! Asks agents for tests where the task brings none, and for trials by them.
 
 use crate::{
-    AgentId, Deliberation, Event, Failure, FailureKind, JobId, JobKind, Report, Standing, Testing, Timestamp,
-    schedule,
+    AgentId, Deliberation, Event, Failure, FailureKind, JobId, JobKind, Purse, Report, Standing, Testing,
+    Timestamp, budget, schedule,
 };
 
 use super::misfit;
 
 /// What is to be asked for next, once every lane is done and nothing is awaited; `None` when the testing is over, or
 /// there is to be none.
-pub(super) fn next(state: &Deliberation, at: Timestamp) -> Option<Event> {
+pub(super) fn next(state: &Deliberation, at: Timestamp) -> Option<Vec<Event>> {
     let wanted = state.submission().selection.test_writers as usize;
-    if wanted == 0 || state.submission().task.tests().is_some() {
+    let unaffordable = state.purse.as_deref().is_some_and(Purse::no_tests);
+    if wanted == 0 || unaffordable || state.submission().task.tests().is_some() {
         return None;
     }
     match state.testing.as_deref() {
@@ -25,17 +26,19 @@ pub(super) fn next(state: &Deliberation, at: Timestamp) -> Option<Event> {
                 .take(wanted)
                 .collect();
             // A lone proposal cannot be split from others.
-            (authors.len() > 1).then(|| Event::TestsRequested {
-                writers,
-                authors,
-                window: schedule::testing(state, at),
-            })
+            if authors.len() < 2 {
+                return None;
+            }
+            let (writers, dropped) = budget::writers(state, writers, &authors);
+            let window = schedule::testing(state, at);
+            let asked = (!writers.is_empty()).then_some(Event::TestsRequested { writers, authors, window });
+            Some(dropped.into_iter().chain(asked).collect())
         }
         Some(testing) if testing.trial_window.is_none() && testing.those_who_wrote().next().is_some() => {
-            Some(Event::TrialsRequested {
+            Some(vec![Event::TrialsRequested {
                 authors: testing.authors.clone(),
                 window: schedule::trials(state, at),
-            })
+            }])
         }
         Some(_) => None,
     }

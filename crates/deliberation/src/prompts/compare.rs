@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::{Prompt, finding, results, system, system_of, task};
-use crate::{CITES_MAX, CheckOutcome, CheckReport, Opened, Review};
+use super::{Prompt, findings, results, system, system_of, task};
+use crate::{CITES_MAX, CheckReport, Opened, Review};
 
 /// The role that writes tests.
 const QA: &str = "QA";
@@ -70,11 +70,9 @@ pub fn select(opened: &Opened, exhibits: &[Exhibit<'_>]) -> Prompt {
     for (place, exhibit) in exhibits.iter().enumerate() {
         shown(&mut user, place, exhibit);
         let Some(review) = exhibit.review.filter(|review| !review.findings.is_empty()) else { continue };
-        let _ = writeln!(user, "\n# What a peer found in proposal {}\n", label(place));
-        for (n, found) in (1..).zip(&review.findings) {
-            let _ = write!(user, "{}/finding/{n} ", label(place));
-            finding(&mut user, found);
-        }
+        let label = label(place);
+        let _ = writeln!(user, "\n# What a peer found in proposal {label}\n");
+        user.push_str(&findings(review, false, Some(label)).text);
     }
     let ids = citable(exhibits).join(", ");
     let _ = write!(
@@ -87,21 +85,16 @@ pub fn select(opened: &Opened, exhibits: &[Exhibit<'_>]) -> Prompt {
     Prompt { system: system_of(opened, ARCHITECT), user }
 }
 
-/// The ids of the evidence that an architect may cite, in the order in which it is shown: `A/lint` for a check that
+/// The ids of the evidence that is shown to an architect, who may cite it, in order: `A/lint` for a check that
 /// came to an end, `A/lint/1` for what it found, `A/finding/1` for a peer's finding.
 #[must_use]
 pub fn citable(exhibits: &[Exhibit<'_>]) -> Vec<String> {
     let mut ids = Vec::new();
     for (place, exhibit) in exhibits.iter().enumerate() {
         let label = label(place);
-        for (kind, result) in &exhibit.checks.checks {
-            if matches!(result.outcome, CheckOutcome::Pass | CheckOutcome::Fail) {
-                ids.push(format!("{label}/{}", kind.as_str()));
-            }
-            ids.extend((1..=result.faults.len()).map(|n| format!("{label}/{}/{n}", kind.as_str())));
-        }
-        let findings = exhibit.review.map_or(0, |review| review.findings.len());
-        ids.extend((1..=findings).map(|n| format!("{label}/finding/{n}")));
+        ids.extend(results(exhibit.checks).ids.iter().map(|id| format!("{label}/{id}")));
+        let shown = exhibit.review.map_or(0, |review| findings(review, false, Some(label)).shown);
+        ids.extend((1..=shown).map(|n| format!("{label}/finding/{n}")));
     }
     ids
 }
@@ -110,5 +103,5 @@ fn shown(user: &mut String, place: usize, exhibit: &Exhibit<'_>) {
     let label = label(place);
     let _ = write!(user, "\n# Proposal {label}\n\n<proposal>\n{}\n</proposal>\n", exhibit.text);
     let _ = write!(user, "\n# Check results of proposal {label}\n\n");
-    results(user, exhibit.checks);
+    user.push_str(&results(exhibit.checks).text);
 }

@@ -10,12 +10,14 @@
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AgentId, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, DeliberationId, Event, Failure,
-    FailureKind, FindingCounts, JobId, JobKind, Member, Preference, Priority, Profile, Report, Role,
-    Selection, Sketch, Submission, Tally, Task, Timestamp, Trial, Usage, decide, replay,
+    AgentId, Budget, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, DeliberationId, Effort, Event,
+    Failure, FailureKind, FindingCounts, JobId, JobKind, Member, Preference, Prices, Priority, Profile,
+    Report, Role, Selection, Sketch, Submission, Tally, Task, Timestamp, Trial, Usage, decide, replay,
 };
 
 pub const AT: Timestamp = Timestamp(1_000_000);
+/// An answer that came at once, and takes up some room.
+pub const ONCE: Effort = Effort { attempts: 1, calls_unknown: 0, bytes: 100 };
 const TRACE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 
 pub struct Council {
@@ -25,6 +27,9 @@ pub struct Council {
     pub quorum: u32,
     pub timeout_ms: u64,
     pub selection: Selection,
+    pub budget: Budget,
+    pub prices: Option<Prices>,
+    pub hedged: bool,
     pub fingerprint: &'static str,
     /// Whether what may be left out is there.
     pub with_everything: bool,
@@ -40,6 +45,9 @@ impl Council {
             quorum: 1,
             timeout_ms: 100_000,
             selection: Selection::default(),
+            budget: Budget::default(),
+            prices: None,
+            hedged: false,
             fingerprint: "same",
             with_everything: false,
         }
@@ -51,8 +59,8 @@ impl Council {
 
     /// Near ties, at most `top_k`, are judged by `judges`, and left to the agent `s` if there is to be an architect.
     pub fn selecting(self, judges: u32, top_k: u32, architect: bool) -> Council {
-        let architect = architect
-            .then(|| Member { agent: AgentId::new("s").unwrap(), profile: Profile::new("p", "m", 0.7, 10) });
+        let architect =
+            architect.then(|| Member { agent: AgentId::new("s").unwrap(), profile: self.profile() });
         Council { selection: Selection { judges, top_k, architect, ..self.selection.clone() }, ..self }
     }
 
@@ -64,20 +72,20 @@ impl Council {
 
     /// An agent wrote tests.
     pub fn wrote_tests(&self, writer: &str) -> Command {
-        Command::Take { job: self.job(writer, 0, JobKind::Test), report: text(), at: AT }
+        Command::Take { job: self.job(writer, 0, JobKind::Test), report: text(), effort: ONCE, at: AT }
     }
 
     /// The tests by others came out against a proposal.
     pub fn tried(&self, author: &str, tests: &[(&str, bool)]) -> Command {
         let tests = tests.iter().map(|(name, passed)| ((*name).to_owned(), *passed)).collect();
         let report = Report::Trial { trial: Trial(tests) };
-        Command::Take { job: self.job(author, 0, JobKind::Trial), report, at: AT }
+        Command::Take { job: self.job(author, 0, JobKind::Trial), report, effort: ONCE, at: AT }
     }
 
     /// What a judge prefers in a comparison.
     pub fn judged(&self, judge: &str, comparison: u32, preference: Preference) -> Command {
         let report = Report::Judgement { preference, usage: Usage::default() };
-        Command::Take { job: self.job(judge, comparison, JobKind::Judge), report, at: AT }
+        Command::Take { job: self.job(judge, comparison, JobKind::Judge), report, effort: ONCE, at: AT }
     }
 
     /// What the architect chose.
@@ -85,15 +93,24 @@ impl Council {
         let cites = cites.iter().map(|cite| (*cite).to_owned()).collect();
         let chosen = Chosen { author: AgentId::new(author).unwrap(), cites };
         let report = Report::Choice { chosen, usage: Usage::default() };
-        Command::Take { job: self.job("s", 0, JobKind::Select), report, at: AT }
+        Command::Take { job: self.job("s", 0, JobKind::Select), report, effort: ONCE, at: AT }
     }
 
     pub fn id(&self) -> DeliberationId {
         DeliberationId::new("t").unwrap()
     }
 
+    fn profile(&self) -> Profile {
+        Profile { prices: self.prices, hedged: self.hedged, ..Profile::new("p", "m", 0.7, 10) }
+    }
+
+    /// Nothing may cost more than so many tokens.
+    pub fn tokens(self, tokens: u64) -> Council {
+        Council { budget: Budget { tokens: Some(tokens), ..self.budget }, ..self }
+    }
+
     pub fn submission(&self) -> Submission {
-        let mut profile = Profile::new("p", "m", 0.7, 10);
+        let mut profile = self.profile();
         if self.with_everything {
             profile.endpoint = Some("http://gpu:8000".into());
             profile.parameters = Arc::new([("top_p".to_owned(), 0.9.into())].into());
@@ -108,6 +125,7 @@ impl Council {
             quorum: self.quorum,
             timeout_ms: self.timeout_ms,
             selection: self.selection.clone(),
+            budget: self.budget,
             fingerprint: self.fingerprint.into(),
             submitter: String::new(),
             priority: if self.with_everything { Priority::High } else { Priority::Normal },
@@ -126,20 +144,21 @@ impl Council {
     /// The author's text of a version is there.
     pub fn text(&self, author: &str, version: u32) -> Command {
         let kind = if version == 0 { JobKind::Propose } else { JobKind::Revise };
-        Command::Take { job: self.job(author, version, kind), report: text(), at: AT }
+        Command::Take { job: self.job(author, version, kind), report: text(), effort: ONCE, at: AT }
     }
 
     pub fn checked(&self, author: &str, version: u32, outcome: CheckOutcome, faults: u32) -> Command {
         Command::Take {
             job: self.job(author, version, JobKind::Check),
             report: report(outcome, faults),
+            effort: ONCE,
             at: AT,
         }
     }
 
     pub fn checked_with(&self, author: &str, round: u32, summary: CheckSummary, sketch: Sketch) -> Command {
         let report = Report::Checks { summary, sketch };
-        Command::Take { job: self.job(author, round, JobKind::Check), report, at: AT }
+        Command::Take { job: self.job(author, round, JobKind::Check), report, effort: ONCE, at: AT }
     }
 
     pub fn reviewed(&self, author: &str, round: u32, score: f64, findings: u32) -> Command {
@@ -149,12 +168,17 @@ impl Council {
 
     pub fn reviewed_with(&self, author: &str, round: u32, score: f64, findings: FindingCounts) -> Command {
         let report = Report::Review { score, findings, usage: Usage::default() };
-        Command::Take { job: self.job(author, round, JobKind::Critique), report, at: AT }
+        Command::Take { job: self.job(author, round, JobKind::Critique), report, effort: ONCE, at: AT }
     }
 
     pub fn failed(&self, author: &str, round: u32, kind: JobKind) -> Command {
         let failure = Failure::new(FailureKind::Server, "500", 3);
-        Command::Take { job: self.job(author, round, kind), report: Report::Failed(failure), at: AT }
+        Command::Take {
+            job: self.job(author, round, kind),
+            report: Report::Failed(failure),
+            effort: Effort { attempts: 3, ..ONCE },
+            at: AT,
+        }
     }
 }
 

@@ -37,6 +37,8 @@ fn flag_of(field: &str) -> Option<String> {
         "judges" => "--judges",
         "top_k" => "--top-k",
         "test_writers" => "--test-writers",
+        "budget_tokens" => "--budget-tokens",
+        "budget_money" => "--budget-money",
         "priority" => "--priority",
         "constraints.rubric" => "--rubric",
         "constraints.requirements" => "--require",

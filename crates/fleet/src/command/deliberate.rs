@@ -4,7 +4,7 @@ use std::io::Read as _;
 
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
-use fleet_deliberation::{DeliberationId, Priority, Role, Task};
+use fleet_deliberation::{Budget, DeliberationId, MONEY_MAX, Priority, Role, Task};
 use fleet_orchestrator::port::Entropy as _;
 use fleet_orchestrator::{HandleError, Request, Scope};
 
@@ -48,12 +48,25 @@ fn request(asked: &Deliberate) -> anyhow::Result<Request> {
         top_k: asked.top_k,
         test_writers: asked.test_writers,
         architect: asked.no_architect.then_some(false),
+        budget: budget(asked)?,
         submitter: "cli".into(),
         priority: asked.priority.map(priority),
         trace: telemetry::caller(),
     };
     request.validate().map_err(|rejection| in_flags(HandleError::Rejected(rejection).into()))?;
     Ok(request)
+}
+
+fn budget(asked: &Deliberate) -> anyhow::Result<Budget> {
+    let tokens = asked.budget_tokens;
+    if tokens == Some(0) {
+        return Err(Problem::new(Exit::Refused, "--budget-tokens is 0; it must be at least 1").into());
+    }
+    let money = |money: f64| {
+        let message = format!("--budget-money is {money}; it must be above 0 and at most {MONEY_MAX}");
+        Budget::micros(money).filter(|micros| *micros > 0).ok_or_else(|| Problem::new(Exit::Refused, message))
+    };
+    Ok(Budget { tokens, money_micros: asked.budget_money.map(money).transpose()? })
 }
 
 async fn here(loaded: &Loaded, mut request: Request, json: bool) -> anyhow::Result<Exit> {
@@ -113,8 +126,9 @@ async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result
         timeout_ms,
         judges,
         top_k,
-        test_writers,
         architect,
+        budget,
+        test_writers,
         priority,
         ..
     } = request;
@@ -146,6 +160,8 @@ async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result
         top_k: number("--top-k", top_k.map(u64::from))?,
         test_writers: number("--test-writers", test_writers.map(u64::from))?,
         architect,
+        budget_tokens: i64::try_from(budget.tokens.unwrap_or(0)).unwrap_or(i64::MAX),
+        budget_money: budget.money_micros.map_or(0.0, |micros| micros as f64 / 1e6),
     };
     let mut signals = follow::Signals::listen()?;
     let submitted = tokio::select! {

@@ -44,8 +44,14 @@ pub(super) fn inherit(settings: &mut Settings) {
         settings.values().filter(|setting| setting.key.starts_with("model.")).cloned().collect();
     for name in names {
         let own_server = settings.contains_key(&format!("profiles.{name}.url"));
+        let says = |what: &str| settings.contains_key(&format!("profiles.{name}.{what}"));
+        // What another model costs, or the same one elsewhere, is not what this one does.
+        let own_prices = own_server || says("name") || says("price_prompt") || says("price_completion");
         for setting in &model {
             let Some(what) = setting.key.strip_prefix("model.") else { continue };
+            if own_prices && what.starts_with("price_") {
+                continue;
+            }
             let key = format!("profiles.{name}.{what}");
             let value = match what {
                 "kind" if own_server => Scalar::Text("openai".into()),

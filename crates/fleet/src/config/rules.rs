@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use fleet_deliberation::{
-    AGENTS_MAX, BASE_URL_BOUND, JUDGES_MAX, ROUNDS_MAX, Role, TEST_WRITERS_MAX, TIMEOUT_MS_MAX,
+    AGENTS_MAX, BASE_URL_BOUND, JUDGES_MAX, MONEY_MAX, ROUNDS_MAX, Role, TEST_WRITERS_MAX, TIMEOUT_MS_MAX,
     TIMEOUT_MS_MIN, TOP_K_MAX, check_parameters, is_base_url,
 };
 use fleet_llm::check_url;
@@ -21,7 +21,9 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 30] = [
+const WHOLE: [(&str, i64, i64); 32] = [
+    ("budget.tokens", 0, i64::MAX),
+    ("budget.tokens_per_hour", 0, i64::MAX),
     ("checks.dry_run_timeout_s", 1, 10 * 60),
     ("checks.run_at_once", 0, 1_000),
     ("checks.tests_timeout_s", 1, 10 * 60),
@@ -55,7 +57,11 @@ const WHOLE: [(&str, i64, i64); 30] = [
 ];
 
 /// The least and the most of every key that is another number.
-const NUMBERS: [(&str, f64, f64); 3] = [
+const NUMBERS: [(&str, f64, f64); 7] = [
+    ("budget.money", 0.0, MONEY_MAX),
+    ("budget.money_per_hour", 0.0, MONEY_MAX),
+    ("model.price_completion", 0.0, MONEY_MAX),
+    ("model.price_prompt", 0.0, MONEY_MAX),
     ("model.temperature", 0.0, 2.0),
     ("simulated.failure_rate", 0.0, 1.0),
     ("simulated.malformed_rate", 0.0, 1.0),
@@ -77,6 +83,9 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     if let Some(setting) = settings.get("selection.judges").filter(|_| judges > 0 && judges % 2 == 0) {
         return Err(out_of_bounds(setting, "be 0 or an odd number, so that a panel cannot be split".into()));
     }
+    if let Some(error) = lone_bound(settings).or_else(|| lone_price(settings)) {
+        return Err(error);
+    }
     if let Some(error) = doubled_role(settings) {
         return Err(error);
     }
@@ -90,6 +99,34 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
         return Err(out_of_bounds(served, format!("be at most state.history_days, {kept_s} s")));
     }
     Ok(())
+}
+
+/// That an hour is bounded and a deliberation is not, so that it cannot be known what to reserve.
+fn lone_bound(settings: &Settings) -> Option<ConfigError> {
+    let is_set = |key: &str| match settings.get(key).map(|setting| &setting.value) {
+        Some(Scalar::Whole(value)) => *value > 0,
+        Some(Scalar::Number(value)) => *value > 0.0,
+        _ => false,
+    };
+    let pairs = [("budget.tokens_per_hour", "budget.tokens"), ("budget.money_per_hour", "budget.money")];
+    let (hourly, each) = pairs.into_iter().find(|(hourly, each)| is_set(hourly) && !is_set(each))?;
+    let bound =
+        format!("be 0 where {each} is: what an hour has left is reserved by what a deliberation may cost");
+    Some(out_of_bounds(settings.get(hourly)?, bound))
+}
+
+/// That only prompts or only answers have a price.
+fn lone_price(settings: &Settings) -> Option<ConfigError> {
+    settings.values().find_map(|setting| {
+        let (of, other) = match setting.key.rsplit_once('.')? {
+            (of, "price_prompt") => (of, "price_completion"),
+            (of, "price_completion") => (of, "price_prompt"),
+            _ => return None,
+        };
+        let other = format!("{of}.{other}");
+        let bound = format!("stand beside {other}: half a price is none");
+        (!settings.contains_key(&other)).then(|| out_of_bounds(setting, bound))
+    })
 }
 
 /// That two councils differ only in the case of their role: a task could not tell them apart.

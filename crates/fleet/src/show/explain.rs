@@ -31,6 +31,7 @@ pub(crate) fn text(explanation: &Explanation) -> String {
         ("NEAR TIES", ties::near_ties(explanation)),
         ("DISSENT", evidence::dissent(explanation)),
         ("COST", figures::cost(explanation)),
+        ("BUDGET", figures::budget(explanation)),
         ("MODELS", figures::models(explanation)),
         ("FAILURES", figures::failures(explanation)),
     ];

@@ -41,7 +41,18 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
         "{} of {} agents, {about}{tokens} tokens, {seconds:.1} s",
         completed.successful_responses, completed.total_agents
     );
+    if let Some(spending) = &completed.budget {
+        let _ = write!(text, ", {} of {} counted", spending.spent.within(spending.budget), spending.budget);
+    }
     let _ = if label.is_empty() { writeln!(text) } else { writeln!(text, ", using {label}") };
+    for left_out in completed.budget.iter().flat_map(|spending| &spending.dropped) {
+        let needed = left_out.needed.within(left_out.left);
+        let _ = writeln!(
+            text,
+            "Left out for the budget: {}; up to {needed}, with {} left",
+            left_out.what, left_out.left
+        );
+    }
     if let Some(winner) = completed.results.first() {
         let _ = writeln!(text, "\n{}", winner.proposal.content.trim_end());
     }

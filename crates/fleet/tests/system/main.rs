@@ -5,6 +5,7 @@
 mod back;
 mod backup;
 mod bad_input;
+mod budgets;
 mod command;
 mod councils;
 mod crash;

@@ -312,6 +312,7 @@ impl Partial<'_> {
             usage: usage(self.usage, self.request, written_bytes),
             truncated,
             first_token_ms: self.first_token_ms.unwrap_or_default(),
+            calls_unknown: 0,
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use fleet_deliberation::{Generation, Timestamp};
-use fleet_orchestrator::port::{Heard, ModelError, ModelRequest, Tokens};
+use fleet_orchestrator::port::{Heard, ModelError, ModelRequest, ResponseFormat, Tokens};
 
 use super::hedge::{Came, Race};
 use super::line::Ask;
@@ -51,7 +51,10 @@ impl<'a> Attempt<'a> {
                 self.pool.failovers.fetch_add(1, Ordering::Relaxed);
             }
             match self.call_or_two(place).await {
-                Came::Answer(generation) => return Ok(generation),
+                Came::Answer(mut generation) => {
+                    generation.calls_unknown += self.calls_beside();
+                    return Ok(generation);
+                }
                 Came::Fault(error) => return Err(error),
                 Came::NotReached(failed) => {
                     self.ask.servers.retain(|server| failed.iter().all(|(at, _)| at != server));
@@ -61,6 +64,16 @@ impl<'a> Attempt<'a> {
             if self.ask.servers.is_empty() {
                 return Err(self.pool.unusable(Vec::new(), not_reached));
             }
+        }
+    }
+
+    /// The most calls that the server of a call beside this one may have begun an answer to.
+    fn calls_beside(&self) -> u32 {
+        match (self.hedged, &self.request.format) {
+            (false, _) => 0,
+            (true, ResponseFormat::Text) => 1,
+            // Once with a schema, and once without.
+            (true, ResponseFormat::Json { .. }) => 2,
         }
     }
 

@@ -124,6 +124,7 @@ pub async fn every_kind_of_answer_is_given_back_as_it_was(answers: Arc<dyn Answe
         usage: Usage { prompt_tokens: u64::MAX, completion_tokens: 0, estimated: true },
         truncated: true,
         first_token_ms: 7,
+        calls_unknown: 1,
     };
     let finding = Finding::new(Severity::High, "line 3", "does not end", "");
     let review = Review { score: 1.0 / 3.0, findings: vec![finding], summary: "No.".into() };

@@ -130,6 +130,8 @@ fn end(event: &Event) -> Option<End<'_>> {
         | Event::TrialsRequested { .. }
         | Event::JudgingOpened { .. }
         | Event::SelectionRequested { .. }
+        | Event::Settled { .. }
+        | Event::Dropped { .. }
         | Event::Renewed { .. }
         | Event::Ended { .. } => return None,
     };

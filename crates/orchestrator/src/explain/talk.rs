@@ -196,6 +196,8 @@ pub(super) fn revisions(past: &Past) -> Vec<RevisionShown> {
             | Event::SelectionRequested { .. }
             | Event::Selected { .. }
             | Event::SelectionFailed { .. }
+            | Event::Settled { .. }
+            | Event::Dropped { .. }
             | Event::Renewed { .. }
             | Event::Ended { .. } => continue,
         };

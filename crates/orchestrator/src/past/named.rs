@@ -34,6 +34,8 @@ pub fn named(deliberation: &DeliberationId, event: &Event) -> Option<JobId> {
         | Event::JudgementFailed { .. }
         | Event::SelectionRequested { .. }
         | Event::SelectionFailed { .. }
+        | Event::Settled { .. }
+        | Event::Dropped { .. }
         | Event::Renewed { .. }
         | Event::Ended { .. } => return None,
     };

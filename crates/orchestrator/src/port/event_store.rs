@@ -4,7 +4,7 @@ use std::fmt;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use fleet_deliberation::{DeliberationId, Role, Timestamp};
+use fleet_deliberation::{DeliberationId, Hour, Role, Timestamp};
 
 use super::StoreError;
 
@@ -19,6 +19,8 @@ pub enum HistoryKind {
     Deliberation,
     /// Of a role's council, which never does: one that is deleted may be made again.
     Council,
+    /// Of what a role's council spends in an hour, which ends some time after it.
+    Hour,
 }
 
 impl HistoryKind {
@@ -28,6 +30,7 @@ impl HistoryKind {
         match self {
             HistoryKind::Deliberation => "deliberation:",
             HistoryKind::Council => "council:",
+            HistoryKind::Hour => "hour:",
         }
     }
 }
@@ -55,6 +58,19 @@ impl HistoryId {
     #[must_use]
     pub fn as_council(&self) -> Option<Role> {
         Role::new(self.0.strip_prefix(HistoryKind::Council.prefix())?).ok()
+    }
+
+    /// The history of an hour of a role's council: `hour:{number}:{role}`.
+    #[must_use]
+    pub fn hour(role: &Role, hour: Hour) -> HistoryId {
+        HistoryId(format!("{}{}:{role}", HistoryKind::Hour.prefix(), hour.0).into())
+    }
+
+    /// The role and the hour whose history this is, if it is one's.
+    #[must_use]
+    pub fn as_hour(&self) -> Option<(Role, Hour)> {
+        let (hour, role) = self.0.strip_prefix(HistoryKind::Hour.prefix())?.split_once(':')?;
+        Some((Role::new(role).ok()?, Hour(hour.parse().ok()?)))
     }
 
     /// Takes back what [`HistoryId::as_str`] gave.

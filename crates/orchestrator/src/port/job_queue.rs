@@ -37,6 +37,13 @@ pub trait JobQueue: Send + Sync {
     /// Ends a job: it is not offered again unless it is put again. Nothing happens if the lease ran out.
     async fn finish(&self, lease: &Lease) -> Result<(), StoreError>;
 
+    /// Returns once the attempt that `lease` is outlives the process. Without it that takes a moment, in which a crash
+    /// may forget it.
+    async fn counted(&self, lease: &Lease) -> Result<(), StoreError> {
+        let _ = lease;
+        Ok(())
+    }
+
     /// How often a worker should beat, in milliseconds.
     fn beat_ms(&self) -> u64;
 }

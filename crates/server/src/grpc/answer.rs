@@ -116,6 +116,11 @@ fn tags(view: &View) -> HashMap<String, String> {
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into();
+    if let Some(purse) = &state.purse {
+        let left_out: Vec<String> = purse.dropped.iter().map(|dropped| dropped.what.to_string()).collect();
+        tags.insert("tokens_spent".to_owned(), purse.spent.tokens.to_string());
+        tags.insert("left_out".to_owned(), left_out.join("; "));
+    }
     let error = announcement::error_message(state);
     if !error.is_empty() {
         tags.insert("error".to_owned(), error);

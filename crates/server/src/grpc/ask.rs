@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{
-    AGENTS_MAX, DeliberationId, JUDGES_MAX, Priority, ROUNDS_MAX, TEST_WRITERS_MAX, TIMEOUT_MS_MAX,
-    TOP_K_MAX, Task, check_timeout,
+    AGENTS_MAX, Budget, DeliberationId, JUDGES_MAX, MONEY_MAX, Priority, ROUNDS_MAX, TEST_WRITERS_MAX,
+    TIMEOUT_MS_MAX, TOP_K_MAX, Task, check_timeout,
 };
 use fleet_orchestrator::{Filter, HandleError, TraceContext};
 use tonic::Status;
@@ -50,6 +50,10 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
         top_k: number("top_k", request.top_k, TOP_K_MAX as usize)?.map(to_u32),
         test_writers: number("test_writers", request.test_writers, TEST_WRITERS_MAX as usize)?.map(to_u32),
         architect: request.architect,
+        budget: Budget {
+            tokens: amount("budget_tokens", request.budget_tokens)?,
+            money_micros: money("budget_money", request.budget_money)?,
+        },
         priority: priority(request.priority)?,
         trace: String::new(),
     })
@@ -99,6 +103,20 @@ pub(crate) fn number(field: &str, n: i32, max: usize) -> Result<Option<usize>, S
         0 => Ok(None),
         n => counted(field, n, 1, max).map(Some),
     }
+}
+
+/// An amount of which 0 says nothing.
+fn amount(field: &str, n: i64) -> Result<Option<u64>, Status> {
+    let n = u64::try_from(n).map_err(|_| malformed(field, format!("is {n}; it must be at least 0")))?;
+    Ok((n > 0).then_some(n))
+}
+
+/// An amount of money, in millionths; 0 says nothing.
+fn money(field: &str, n: f64) -> Result<Option<u64>, Status> {
+    let micros = Budget::micros(n);
+    let micros =
+        micros.ok_or_else(|| malformed(field, format!("is {n}; it must lie between 0 and {MONEY_MAX}")));
+    Ok(Some(micros?).filter(|_| n > 0.0))
 }
 
 fn counted(field: &str, n: i32, min: usize, max: usize) -> Result<usize, Status> {

@@ -1,7 +1,9 @@
 //! `Orchestrate`: the whole of a deliberation in one call, which waits for the winner.
 
 use fleet_api::v1 as wire;
-use fleet_deliberation::{AGENTS_MAX, JUDGES_MAX, Priority, ROUNDS_MAX, TEST_WRITERS_MAX, TOP_K_MAX};
+use fleet_deliberation::{
+    AGENTS_MAX, JUDGES_MAX, MONEY_MAX, Priority, ROUNDS_MAX, TEST_WRITERS_MAX, TOP_K_MAX,
+};
 use fleet_orchestrator::stats::ORCHESTRATED;
 use fleet_orchestrator::{Request, View, announcement};
 use tonic::Status;
@@ -11,7 +13,8 @@ use super::ask;
 use super::status::malformed;
 
 /// The names of `custom_params` that mean something.
-const PARAMETERS: [&str; 5] = ["judges", "num_agents", "priority", "test_writers", "top_k"];
+const PARAMETERS: [&str; 7] =
+    ["budget_money", "budget_tokens", "judges", "num_agents", "priority", "test_writers", "top_k"];
 
 /// A request to orchestrate.
 pub(super) fn request(request: wire::OrchestrateRequest) -> Result<Request, Status> {
@@ -64,6 +67,21 @@ fn take_options(
             _ => Err(malformed(&field, format!("is {value:?}; it must be a number from {min} to {max}"))),
         };
         match name.as_str() {
+            "budget_tokens" => {
+                let n = value.trim().parse().ok().filter(|n| *n > 0);
+                let bad = || malformed(&field, format!("is {value:?}; it must be a number from 1"));
+                asked.budget_tokens = n.ok_or_else(bad)?;
+            }
+            "budget_money" => {
+                let n = value.trim().parse().ok().filter(|n| *n > 0.0 && *n <= MONEY_MAX);
+                let bad = || {
+                    malformed(
+                        &field,
+                        format!("is {value:?}; it must be a number above 0 and up to {MONEY_MAX}"),
+                    )
+                };
+                asked.budget_money = n.ok_or_else(bad)?;
+            }
             "judges" => asked.judges = Some(number(0, JUDGES_MAX as usize)?),
             "test_writers" => asked.test_writers = number(0, TEST_WRITERS_MAX as usize)?,
             "top_k" => asked.top_k = number(2, TOP_K_MAX as usize)?,

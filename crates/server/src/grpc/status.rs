@@ -27,7 +27,7 @@ pub(crate) fn status(error: HandleError) -> Status {
             Rejection::NotNow(_) => Status::failed_precondition(message),
         },
         HandleError::NoCouncil { .. } | HandleError::NoLongerServed { .. } => Status::not_found(message),
-        HandleError::Busy { retry_after_ms, .. } => {
+        HandleError::Busy { retry_after_ms, .. } | HandleError::Exhausted { retry_after_ms, .. } => {
             later(Code::ResourceExhausted, message, Duration::from_millis(retry_after_ms))
         }
         HandleError::Closing { retry_after_ms } => {
@@ -105,6 +105,16 @@ mod tests {
             (HandleError::NoCouncil { role: "SAGE".into(), existing: Vec::new() }, Code::NotFound, false),
             (served, Code::NotFound, false),
             (HandleError::Busy { limit: 1, retry_after_ms: 1000 }, Code::ResourceExhausted, true),
+            (
+                HandleError::Exhausted {
+                    role: fleet_deliberation::Role::new("DEV").unwrap(),
+                    hourly: fleet_deliberation::Budget { tokens: Some(7), money_micros: None },
+                    left: fleet_deliberation::Budget { tokens: Some(1), money_micros: None },
+                    retry_after_ms: 1000,
+                },
+                Code::ResourceExhausted,
+                true,
+            ),
             (HandleError::Closing { retry_after_ms: 1000 }, Code::Unavailable, true),
             (HandleError::Store(StoreError::Conflict), Code::Aborted, false),
             (HandleError::Store(StoreError::Full), Code::ResourceExhausted, true),

@@ -94,3 +94,17 @@ pub(super) fn failures(explanation: &Explanation) -> String {
     };
     explanation.failures.iter().map(line).collect()
 }
+
+/// What was allowed, what counts, and what that left out.
+pub(super) fn budget(explanation: &Explanation) -> String {
+    let Some(spending) = &explanation.budget else { return String::new() };
+    let spent = spending.spent.within(spending.budget);
+    let words = format!("{spent} of {} count, at their worst where no figures are known.", spending.budget);
+    let mut text = wrapped("  ", &words);
+    for left_out in &spending.dropped {
+        let needed = left_out.needed.within(left_out.left);
+        let words = format!("left out: {}; up to {needed}, with {} left", left_out.what, left_out.left);
+        text += &wrapped("  ", &words);
+    }
+    text
+}

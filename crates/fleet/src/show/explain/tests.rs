@@ -49,6 +49,7 @@ impl Story {
             quorum: 1,
             timeout_ms: 300_000,
             selection: selection(member(&"s")),
+            budget: fleet_deliberation::Budget::default(),
             priority: fleet_deliberation::Priority::Normal,
             fingerprint: "f".into(),
             submitter: String::new(),
@@ -84,10 +85,10 @@ impl Story {
             subject: AgentId::new(author).unwrap(),
         };
         let started_at = Timestamp(self.now.0 - 800);
-        let answer = Answer { job: job.clone(), attempt: 1, started_at, ended_at: self.now, outcome };
-        let report = answer.report();
+        let answer = Answer { job, attempt: 1, started_at, ended_at: self.now, outcome };
+        let taken = answer.taken(self.now);
         self.answers.push(Arc::new(answer));
-        self.take(Command::Take { job, report, at: self.now });
+        self.take(taken);
     }
 
     fn writes(&mut self, author: &str, round: u32, text: &str) {

@@ -21,6 +21,7 @@ fn answer(mut caller: Caller, tokens: u64) {
         usage: Usage { prompt_tokens: tokens, completion_tokens: 0, estimated: false },
         truncated: false,
         first_token_ms: 0,
+        calls_unknown: 0,
     };
     let mut place = caller.came.take().expect("it has ended").expect("it has a place");
     place.begin();
