@@ -200,13 +200,19 @@ fn a_step_is_given_new_time_only_if_it_may_be_paid_for_twice() {
 fn a_later_round_is_left_out_for_the_proposal_it_does_not_fit() {
     let run = |tokens: u64| {
         let council = Council { rounds: 2, ..council().tokens(tokens) };
-        let mut commands = proposed(&council);
+        let long = |command: Command| match command {
+            Command::Take { job, report, at, .. } if job.kind == JobKind::Propose => {
+                Command::Take { job, report, effort: Effort { bytes: 100_000, ..ONCE }, at }
+            }
+            other => other,
+        };
+        let mut commands: Vec<Command> = proposed(&council).into_iter().map(long).collect();
         // What fails counts at its worst.
         commands.extend(council.agents.iter().map(|agent| council.failed(agent, 1, JobKind::Critique)));
         cuts(&history(&council, commands))
     };
     let later = |cut: &&Cut| matches!(cut, Cut::Review { round: 2, author: Some(_) });
-    let counts = (of_proposals(3)..900_000).step_by(2_000).map(|n| run(n).iter().filter(later).count());
+    let counts = (2_500_000..5_000_000).step_by(20_000).map(|n| run(n).iter().filter(later).count());
     let counts: std::collections::BTreeSet<usize> = counts.collect();
     assert!(counts.contains(&0) && (1..3).any(|n| counts.contains(&n)), "{counts:?}");
 }

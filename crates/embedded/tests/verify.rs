@@ -143,12 +143,12 @@ async fn each_change_is_found_and_named() {
     const A: &str = "one/0/propose/a";
     let cases: Vec<(String, Vec<Expected>)> = vec![
         (
-            format!("UPDATE records SET body = CAST(replace(body, '\"schema\":3', '\"schema\":2') AS BLOB)
+            format!("UPDATE records SET body = CAST(replace(body, '\"schema\":4', '\"schema\":2') AS BLOB)
                 WHERE history = {} AND sequence = 3", one()),
             vec![(ONE, Some(3), None, Fault::Altered)],
         ),
         (
-            format!("UPDATE records SET body = CAST(replace(body, '\"schema\":3', '\"schema\":2') AS BLOB)
+            format!("UPDATE records SET body = CAST(replace(body, '\"schema\":4', '\"schema\":2') AS BLOB)
                 WHERE history = {} AND sequence = 5", one()),
             vec![(ONE, Some(5), None, Fault::Altered)],
         ),

@@ -145,7 +145,9 @@ pub struct Model {
     pub calls_max: usize,
     pub tokens_per_minute_max: u64,
     pub hedge_after_ms: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub price_prompt: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub price_completion: Option<f64>,
     #[serde(default)]
     pub parameters: Parameters,

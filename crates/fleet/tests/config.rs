@@ -215,7 +215,7 @@ fn an_unknown_key_is_named_with_its_place_and_what_there_is() {
         ),
         (
             "\n[nats]\nurl = \"x\"",
-            "there is no key nats.url (a.toml:3); the sections are checks, councils, deliberation, log, model, \
+            "there is no key nats.url (a.toml:3); the sections are budget, checks, councils, deliberation, log, model, \
              profiles, selection, server, simulated, state, worker",
         ),
         ("[nats]", "there is no key nats (a.toml:1); the sections are"),

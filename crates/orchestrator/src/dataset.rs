@@ -97,15 +97,15 @@ pub fn chat(past: &Past, by: DecidedBy) -> Result<Chat, Unusable> {
     Ok(Chat { messages })
 }
 
-/// The winner against each proposal that lost to it by something: not by its seat, and not to a text that
-/// is nearly the same. With [`DecidedBy::Checks`], those that lost by what machines decide.
+/// The winner against each proposal that lost to it by something: not by its seat, and of two texts that are nearly the
+/// same only by what machines decide, for then the little that differs is what counts. With [`DecidedBy::Checks`], those that lost by what machines decide.
 pub fn preferences(past: &Past, by: DecidedBy) -> Result<Vec<Preference>, Unusable> {
     let (verdict, winner) = winner(past, DecidedBy::Anything)?;
     let chosen = whole_text(past, winner)?;
     let (mut pairs, mut otherwise) = (Vec::new(), false);
-    for loser in verdict.ranking.iter().skip(1).filter(|loser| !is_like(past, winner, loser)) {
+    for loser in verdict.ranking.iter().skip(1) {
         let Decided { rung, .. } = decided(verdict, winner, loser);
-        if !rung.distinguishes() {
+        if !rung.distinguishes() || (is_like(past, winner, loser) && !rung.is_by_checks()) {
             continue;
         }
         if by == DecidedBy::Checks && !rung.is_by_checks() {

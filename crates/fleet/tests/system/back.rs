@@ -116,7 +116,7 @@ async fn each_change_of_the_state_is_found_and_named() {
         (flip("records", &format!("{one} AND sequence = 2")), vec!["deliberation:one, record 2: UNREADABLE"]),
         (
             format!(
-                "UPDATE records SET body = CAST(replace(body, '\"schema\":3', '\"schema\":2') AS BLOB) WHERE {one} AND sequence = 2"
+                "UPDATE records SET body = CAST(replace(body, '\"schema\":4', '\"schema\":2') AS BLOB) WHERE {one} AND sequence = 2"
             ),
             vec!["deliberation:one, record 2: ALTERED"],
         ),

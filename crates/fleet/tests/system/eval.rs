@@ -45,7 +45,7 @@ fn of_arms(report: &Value, figure: &str) -> BTreeMap<String, f64> {
 #[tokio::test]
 async fn the_forty_tasks_are_solved_by_their_solutions_and_by_none_of_their_wrong_codes() {
     // Before anything else it refuses a file whose solution fails a hidden test, or whose wrong code passes all.
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let file = root().join("crates/evaluation/tasks/forty.jsonl");
     let file = file.to_str().unwrap();
     let ended = place.run(&["eval", file, "--simulated", "p=1", "--arms", "one", "--json"]).await;
@@ -57,7 +57,7 @@ async fn the_forty_tasks_are_solved_by_their_solutions_and_by_none_of_their_wron
 
 #[tokio::test]
 async fn four_arms_are_compared_at_equal_tokens_and_reported_in_three_files() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let (file, out) = (some(&place, &QUICK), place.path("out"));
     let out = out.to_str().unwrap();
     let ended = place
@@ -96,7 +96,7 @@ async fn four_arms_are_compared_at_equal_tokens_and_reported_in_three_files() {
 
 #[tokio::test]
 async fn the_same_seed_gives_the_same_report_and_rates_of_0_and_1_what_they_say() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let file = some(&place, &QUICK);
     let run = |rates: &'static str, seed: &'static str| {
         let file = file.clone();
@@ -120,7 +120,7 @@ async fn the_same_seed_gives_the_same_report_and_rates_of_0_and_1_what_they_say(
 
 #[tokio::test]
 async fn a_sweep_draws_shares_over_what_it_varies() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let (file, out) = (some(&place, &QUICK[..1]), place.path("out"));
     let out = out.to_str().unwrap();
     let sweep = ["--simulated", "--sweep", "p=0..1/3", "--arms", "one,council", "--json", "--out", out];
@@ -136,7 +136,7 @@ async fn a_sweep_draws_shares_over_what_it_varies() {
 
 #[tokio::test]
 async fn an_evaluation_with_a_state_goes_on_where_it_was_and_only_with_what_it_was_begun_with() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let (file, state) = (some(&place, &QUICK), place.path("eval"));
     let state = state.to_str().unwrap();
     let arms = ["--arms", "one,council", "--json", "--state", state];
@@ -170,7 +170,7 @@ async fn writes(code: String) -> Scripted {
 
 #[tokio::test]
 async fn a_model_server_is_evaluated_by_what_its_code_does() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let file = some(&place, &QUICK[..1]);
     let task: Value = serde_json::from_str(forty().lines().next().unwrap()).unwrap();
     assert_eq!(task["id"], QUICK[0]);
@@ -197,7 +197,7 @@ async fn refused(place: &Place, arguments: &[&str], code: i32, says: &[&str]) {
 
 #[tokio::test]
 async fn a_file_that_cannot_be_evaluated_is_refused_with_line_and_field() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let line = |field: &str, value: Value| {
         let mut task: Value = serde_json::from_str(forty().lines().next().unwrap()).unwrap();
         task[field] = value;
@@ -219,7 +219,7 @@ async fn a_file_that_cannot_be_evaluated_is_refused_with_line_and_field() {
 
 #[tokio::test]
 async fn a_key_that_the_hidden_tests_contradict_is_refused_before_anything_is_spent() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let mut task: Value = serde_json::from_str(forty().lines().next().unwrap()).unwrap();
     let (solution, wrong) = (task["solution"].clone(), task["wrong"][0].clone());
     task["wrong"][0] = json!(format!("{}# the same\n", solution.as_str().unwrap()));
@@ -234,7 +234,7 @@ async fn a_key_that_the_hidden_tests_contradict_is_refused_before_anything_is_sp
 
 #[tokio::test]
 async fn flags_that_make_no_sense_together_are_refused() {
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let file = some(&place, &QUICK[..1]);
     let of = |more: &[&'static str]| [&[file.as_str()][..], more].concat();
     refused(&place, &of(&["--simulated", "--arms", "one,best"]), 2, &["--arms: arm best spends what"]).await;
@@ -259,7 +259,7 @@ async fn flags_that_make_no_sense_together_are_refused() {
 #[tokio::test]
 async fn an_evaluation_that_is_left_goes_on_with_what_it_began() {
     let (model, let_go) = held("propose").await;
-    let place = Place::new();
+    let place = Place::that_runs_code();
     let (file, state) = (some(&place, &QUICK[..1]), place.path("eval"));
     let (url, state) = (model.url(), state.to_str().unwrap().to_owned());
     let evaluate = || {

@@ -124,7 +124,7 @@ async fn orchestrate_refuses_what_it_does_not_know_and_names_it() {
     for (request, said) in [
         (
             parameter("warp", "9"),
-            "options.custom_params.warp is not known; known are budget_money, budget_tokens, judges, num_agents, priority, top_k",
+            "options.custom_params.warp is not known; known are budget_money, budget_tokens, judges, num_agents, priority, test_writers, top_k",
         ),
         (
             parameter("judges", "many"),

@@ -7,15 +7,25 @@ use tempfile::TempDir;
 use super::process::{Ended, Program, Server};
 
 /// Where one test works. Nothing of the user's own environment or configuration is seen from here.
-pub(crate) struct Place(TempDir);
+pub(crate) struct Place {
+    dir: TempDir,
+    /// The sandbox in which code is run.
+    sandbox: &'static str,
+}
 
 impl Place {
+    /// A place where no code is run.
     pub(crate) fn new() -> Place {
-        Place(tempfile::tempdir().unwrap())
+        Place { dir: tempfile::tempdir().unwrap(), sandbox: "off" }
+    }
+
+    /// A place where what proposals hold is run.
+    pub(crate) fn that_runs_code() -> Place {
+        Place { sandbox: "auto", ..Place::new() }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
+        self.dir.path().join(name)
     }
 
     /// The directory of state, as the program finds it by itself.
@@ -43,11 +53,11 @@ impl Place {
             // Tests that are about near ties ask for judges and an architect themselves.
             .env("FLEET__SELECTION__JUDGES", "0")
             .env("FLEET__SELECTION__ARCHITECT", "false")
-            .env("HOME", self.0.path().to_str().unwrap())
+            .env("HOME", self.dir.path().to_str().unwrap())
             .env("XDG_STATE_HOME", self.path("state").to_str().unwrap())
             .env("XDG_CONFIG_HOME", self.path("config").to_str().unwrap())
             // Only tests that are about it run what proposals hold.
-            .env("FLEET__CHECKS__SANDBOX", "off")
+            .env("FLEET__CHECKS__SANDBOX", self.sandbox)
     }
 
     /// Runs the program to its end.
