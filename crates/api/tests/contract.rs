@@ -106,6 +106,7 @@ fn kind(message: &DescriptorProto, field: &FieldDescriptorProto) -> String {
     }
     let name = match field.r#type() {
         Type::String => "string",
+        Type::Bytes => "bytes",
         Type::Bool => "bool",
         Type::Int32 => "int32",
         Type::Int64 => "int64",

@@ -36,6 +36,7 @@ fn submission(name: &str) -> Submission {
     let member = |agent: &str| Member { agent: AgentId::new(agent).unwrap(), profile: profile.clone() };
     Submission {
         selection: fleet_deliberation::Selection::default(),
+        budget: fleet_deliberation::Budget::default(),
         id: id(name),
         task: Task { description: "sort a list".into(), ..Task::default() },
         role: Role::new("DEV").unwrap(),
@@ -71,9 +72,9 @@ async fn deliberate(store: &Embedded, name: &str) {
             _ => Outcome::Text(Generation { text: "words and more words".into(), ..Generation::default() }),
         };
         let answer = Answer { job: job.clone(), attempt: 1, started_at: AT, ended_at: AT, outcome };
-        let report = answer.report();
+        let taken = answer.taken(AT);
         store.answers.record(answer).await.unwrap();
-        commands.push(Command::Take { job, report, at: AT });
+        commands.push(taken);
     }
 }
 

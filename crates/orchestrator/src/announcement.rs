@@ -61,7 +61,7 @@ pub struct Completed {
     pub why: String,
     /// How near ties were told apart; not there where there were none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub near_ties: Option<NearTies>,
+    pub near_ties: Option<Box<NearTies>>,
     /// Agents that gave no proposal.
     pub failed_agents: Vec<FailedAgent>,
     /// Reviews, revisions and checks that did not come.
@@ -81,7 +81,7 @@ pub struct Completed {
     pub usage: fleet_deliberation::Usage,
     /// What it was allowed, and what that did not allow for; not there where there was no budget.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub budget: Option<Spending>,
+    pub budget: Option<Box<Spending>>,
 }
 
 /// A budget and what came of it.
@@ -229,9 +229,11 @@ pub fn outcome(view: &View) -> Option<Outcome> {
                 outcome: if verdict.winner().is_none() { NO_ACCEPTABLE_PROPOSAL } else { "" }.into(),
                 winner_id: view.winner().map(AgentId::to_string).unwrap_or_default(),
                 why: verdict.why.clone(),
-                near_ties: verdict.tiebreak.as_deref().map(|tiebreak| NearTies {
-                    tiebreak: tiebreak.clone(),
-                    reason: view.choice.as_ref().map(|choice| choice.reason.clone()).unwrap_or_default(),
+                near_ties: verdict.tiebreak.as_deref().map(|tiebreak| {
+                    Box::new(NearTies {
+                        tiebreak: tiebreak.clone(),
+                        reason: view.choice.as_ref().map(|choice| choice.reason.clone()).unwrap_or_default(),
+                    })
                 }),
                 failed_jobs: state.lanes.iter().flat_map(failed_jobs).chain(failed_closing(state)).collect(),
                 total_agents: state.lanes.len(),
@@ -259,14 +261,15 @@ pub fn outcome(view: &View) -> Option<Outcome> {
 }
 
 /// What a deliberation with a budget counts so far; `None` where there is none.
-pub(crate) fn spending(state: &Deliberation) -> Option<Spending> {
+pub(crate) fn spending(state: &Deliberation) -> Option<Box<Spending>> {
     let purse = state.purse.as_ref()?;
     let dropped = purse.dropped.iter().map(|dropped| LeftOut {
         what: dropped.what.to_string(),
         needed: dropped.needed,
         left: dropped.left,
     });
-    Some(Spending { budget: state.submission().budget, spent: purse.spent, dropped: dropped.collect() })
+    let (budget, spent) = (state.submission().budget, purse.spent);
+    Some(Box::new(Spending { budget, spent, dropped: dropped.collect() }))
 }
 
 /// What kind of end a deliberation came to that gave no verdict, in a word.

@@ -74,7 +74,7 @@ pub struct Explanation {
     /// What it took.
     pub cost: Cost,
     /// What it was allowed, and what that did not allow for; `None` where there was no budget.
-    pub budget: Option<Spending>,
+    pub budget: Option<Box<Spending>>,
     /// Who spoke through which model, by seat.
     pub models: Vec<ModelShown>,
     /// How different the proposals are.

@@ -28,10 +28,14 @@ pub(crate) struct Hours {
     histories: Arc<Histories>,
     clock: Arc<dyn Clock>,
     hourly: Budget,
-    books: Mutex<BTreeMap<Role, Arc<tokio::sync::Mutex<Book>>>>,
+    books: Mutex<BTreeMap<Role, SharedBook>>,
     /// Deliberations that ended and are not settled yet.
-    ended: Mutex<BTreeMap<(Role, Hour), Vec<(DeliberationId, Cost)>>>,
+    ended: Mutex<Endings>,
 }
+
+/// One council's reservations are made one after the other.
+type SharedBook = Arc<tokio::sync::Mutex<Book>>;
+type Endings = BTreeMap<(Role, Hour), Vec<(DeliberationId, Cost)>>;
 
 /// The hour of a council that is going on, as far as it is known.
 #[derive(Default)]

@@ -214,3 +214,19 @@ pub(crate) fn missing(job: &JobId, lease: &Lease) -> Outcome {
     let message = format!("the answer to {job}, which this job needs, is missing");
     Outcome::Failed(Failure::new(FailureKind::Internal, message, lease.attempt))
 }
+
+#[cfg(test)]
+mod tests {
+    use fleet_deliberation::SCHEMA_TOKENS;
+
+    use super::*;
+
+    #[test]
+    fn a_schema_takes_no_more_than_budgets_count_for_it() {
+        let letters_only = choice_schema(8, &[]);
+        for schema in [review::schema(), judgement_schema(), letters_only] {
+            let bytes = schema.to_string().len() as u64;
+            assert!(bytes <= SCHEMA_TOKENS, "{bytes} bytes: {schema}");
+        }
+    }
+}

@@ -228,9 +228,9 @@ fn neutral(verdict: &Verdict) -> f64 {
 #[cfg(test)]
 mod tests {
     use fleet_deliberation::{
-        CheckKind, CheckOutcome, Chosen, Command, Decision, DeliberationId, FindingCounts, JobKind, Member,
-        Preference, Priority, Profile, Report, Role, Selection, Sketch, Submission, Tally, Task, Timestamp,
-        Trial, Usage,
+        CheckKind, CheckOutcome, Chosen, Command, Decision, DeliberationId, Effort, FindingCounts, JobKind,
+        Member, Preference, Priority, Profile, Report, Role, Selection, Sketch, Submission, Tally, Task,
+        Timestamp, Trial, Usage,
     };
 
     use super::*;
@@ -249,6 +249,7 @@ mod tests {
         let selection = Selection { judges: 1, top_k: 2, test_writers: 1, architect };
         let submission = Submission {
             selection,
+            budget: fleet_deliberation::Budget::default(),
             id: DeliberationId::new("t").unwrap(),
             task,
             role: Role::new("DEV").unwrap(),
@@ -307,7 +308,7 @@ mod tests {
                     Report::Review { score: f64::from(dice(3)) / 2.0, findings, usage }
                 }
             };
-            decision.take(Command::Take { job, report, at }).unwrap();
+            decision.take(Command::Take { job, report, effort: Effort::default(), at }).unwrap();
         }
         decision.state.unwrap().verdict()
     }
