@@ -19,6 +19,43 @@ pub struct Answer {
     pub outcome: Outcome,
 }
 
+impl Answer {
+    /// The text that a model wrote for its own sake: a proposal, a revision, tests.
+    #[must_use]
+    pub const fn text(&self) -> Option<&Generation> {
+        let Outcome::Text(generation) = &self.outcome else { return None };
+        Some(generation)
+    }
+
+    /// The check report, if it is one.
+    #[must_use]
+    pub const fn checks(&self) -> Option<&CheckReport> {
+        let Outcome::Checks(report) = &self.outcome else { return None };
+        Some(report)
+    }
+
+    /// The review, if it is one.
+    #[must_use]
+    pub const fn review(&self) -> Option<&Review> {
+        let Outcome::Review { review, .. } = &self.outcome else { return None };
+        Some(review)
+    }
+
+    /// The judgement, if it is one.
+    #[must_use]
+    pub const fn judgement(&self) -> Option<&Judgement> {
+        let Outcome::Judgement { judgement, .. } = &self.outcome else { return None };
+        Some(judgement)
+    }
+
+    /// The architect's choice, if it is one.
+    #[must_use]
+    pub const fn choice(&self) -> Option<&Choice> {
+        let Outcome::Choice { choice, .. } = &self.outcome else { return None };
+        Some(choice)
+    }
+}
+
 /// The kinds of outcome a job can have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

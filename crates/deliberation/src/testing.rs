@@ -4,7 +4,8 @@
 //! sees the task and the proposals without their authors; what it writes is run against every proposal but its own. A
 //! test counts only if it splits the field: one that every proposal passes says nothing, and one that none passes is
 //! more likely wrong than all of them. Proposals that pass and fail the same tests form a group; the size of a group
-//! counts after the share of the tests it passes.
+//! counts after the share of the tests it passes. A proposal that no test that counts was run against, as its author
+//! wrote them all, is placed at the mean of the others: it is neither rewarded nor punished.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,11 +70,18 @@ impl Testing {
         if mine.is_empty() {
             return None;
         }
-        // Those who write tests are not tried by their own, so that groups agree on what both have seen.
+        let share =
+            |tests: &BTreeMap<String, bool>| (tests.values().filter(|passed| **passed).count(), tests.len());
         let agrees = |other: &Trial| {
             let theirs = seen(other);
-            let both: Vec<_> = mine.keys().filter(|name| theirs.contains_key(*name)).collect();
-            !both.is_empty() && both.iter().all(|name| mine[*name] == theirs[*name])
+            let mut both =
+                mine.iter().filter_map(|(name, passed)| Some((passed, theirs.get(name)?))).peekable();
+            if both.peek().is_some() {
+                return both.all(|(mine, theirs)| mine == theirs);
+            }
+            // Writers are not tried by their own tests, so that two of them may have seen none in common.
+            let ((mine, of_mine), (theirs, of_theirs)) = (share(&mine), share(&theirs));
+            of_theirs > 0 && mine * of_theirs == theirs * of_mine
         };
         let group = self.tried.iter().filter(|(_, outcome)| outcome.as_ref().is_ok_and(agrees)).count();
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -108,6 +116,24 @@ pub struct Behaviour {
     pub passed: u32,
     /// How many proposals pass and fail the same, itself included.
     pub group: u32,
+}
+
+impl Behaviour {
+    /// The share of them that it passed, from 0 to 1.
+    #[must_use]
+    pub fn share(&self) -> f64 {
+        f64::from(self.passed) / f64::from(self.tests.max(1))
+    }
+
+    /// The mean share, and the mean size of the group; 0 and 0 of none. The same in whatever order they come.
+    #[must_use]
+    pub fn mean<'a>(all: impl Iterator<Item = &'a Behaviour>) -> (f64, f64) {
+        let (mut shares, groups): (Vec<f64>, Vec<u32>) = all.map(|one| (one.share(), one.group)).unzip();
+        // Sums of fractions hang on their order.
+        shares.sort_by(f64::total_cmp);
+        let n = shares.len().max(1) as f64;
+        (shares.iter().sum::<f64>() / n, groups.iter().map(|group| f64::from(*group)).sum::<f64>() / n)
+    }
 }
 
 #[cfg(test)]
@@ -168,7 +194,8 @@ mod tests {
             ("c", &[("a/1", false), ("b/1", false)]),
         ]);
         let behaviour = |author| testing.behaviour(&agent(author)).unwrap();
-        assert_eq!(behaviour("a"), Behaviour { tests: 1, passed: 1, group: 1 });
+        // Each passes the other's test, so that the two agree as far as anybody can tell.
+        assert_eq!(behaviour("a"), Behaviour { tests: 1, passed: 1, group: 2 });
         assert_eq!(behaviour("c"), Behaviour { tests: 2, passed: 0, group: 1 });
     }
 }

@@ -4,8 +4,8 @@
 //! 1. the standing of the version in force: a passed check before an unchecked text before a hard check that
 //!    failed badly (syntax, a policy of high severity, a given test);
 //! 2. behaviour: the share of the given tests that passed, or where there are none of those by others that split the
-//!    field (see [`crate::Testing`]), then how many proposals behave alike under these; none, where others have some,
-//!    is 0;
+//!    field (see [`crate::Testing`]), then how many proposals behave alike under these. No given test, where
+//!    others have some, is 0; no test by others is the mean of those that have some;
 //! 3. what the latest review found with evidence: 4, 2 or 1 a finding by its severity, times 4 if the version
 //!    it is about is in force and not replaced since; less is better;
 //! 4. all checks: fewer that failed, then more that passed;

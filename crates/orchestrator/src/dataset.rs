@@ -1,8 +1,6 @@
 //! Past deliberations as data to train on: what was asked, what won, and what lost to it for a reason.
 
-use std::sync::Arc;
-
-use fleet_deliberation::{Answer, Generation, Outcome, Ranked, Verdict, prompts, text_job};
+use fleet_deliberation::{Generation, Ranked, Verdict, prompts, text_job};
 use serde::Serialize;
 
 use crate::explain::{Decided, Explanation, decided, explain};
@@ -141,7 +139,7 @@ pub fn whole(past: &Past, by: DecidedBy) -> Result<Whole, Unusable> {
     for lane in &past.state.lanes {
         for version in &lane.versions {
             let answer = past.answer(&text_job(past.id(), &lane.author, version.round));
-            let generation = answer.and_then(generation).ok_or(Unusable::Forgotten)?;
+            let generation = answer.and_then(|answer| answer.text()).ok_or(Unusable::Forgotten)?;
             texts.push(Text {
                 agent_id: lane.author.to_string(),
                 version: version.round,
@@ -159,7 +157,9 @@ pub fn models(past: &Past) -> impl Iterator<Item = &str> {
     let texts = past.state.lanes.iter().flat_map(|lane| {
         lane.versions.iter().map(|version| text_job(past.id(), &lane.author, version.round))
     });
-    texts.filter_map(|job| past.answer(&job).and_then(generation)).map(|generation| generation.model.as_str())
+    texts
+        .filter_map(|job| past.answer(&job).and_then(|answer| answer.text()))
+        .map(|generation| generation.model.as_str())
 }
 
 /// What every agent was asked. The approach that was given to each in diversity mode is left out: two answers
@@ -188,24 +188,12 @@ fn winner(past: &Past, by: DecidedBy) -> Result<(&Verdict, &Ranked), Unusable> {
 
 fn text<'a>(past: &'a Past, ranked: &Ranked) -> Result<&'a Generation, Unusable> {
     let answer = past.answer(&text_job(past.id(), &ranked.author, ranked.version));
-    answer.and_then(generation).ok_or(Unusable::Forgotten)
+    answer.and_then(|answer| answer.text()).ok_or(Unusable::Forgotten)
 }
 
 fn whole_text<'a>(past: &'a Past, ranked: &Ranked) -> Result<&'a Generation, Unusable> {
     let text = text(past, ranked)?;
     if text.truncated { Err(Unusable::Truncated) } else { Ok(text) }
-}
-
-fn generation(answer: &Arc<Answer>) -> Option<&Generation> {
-    match &answer.outcome {
-        Outcome::Text(generation) => Some(generation),
-        Outcome::Review { .. }
-        | Outcome::Checks(_)
-        | Outcome::Trial(_)
-        | Outcome::Judgement { .. }
-        | Outcome::Choice { .. }
-        | Outcome::Failed(_) => None,
-    }
 }
 
 /// Whether two proposals are nearly the same.

@@ -46,4 +46,4 @@ pub use sweep::{Scope, Sweep};
 pub use timers::Timers;
 pub use trace::{BadTrace, TraceContext};
 pub use updates::{Following, Place, Shown, Update, Updates, Writing};
-pub use view::{Draft, ResultView, View, generation, report};
+pub use view::{Draft, ResultView, View};

@@ -1,10 +1,8 @@
 //! A deliberation with the texts of its results, for whoever asks and for the announcement.
 
-use std::sync::Arc;
-
 use fleet_deliberation::{
-    AgentId, Answer, CheckReport, Choice, Deliberation, Ending, Generation, JobId, JobKind, Lane, Outcome,
-    Ranked, Role, Timestamp, check_job, text_job,
+    AgentId, CheckReport, Choice, Deliberation, Ending, Generation, JobId, JobKind, Lane, Ranked, Role,
+    Timestamp, check_job, text_job,
 };
 
 use crate::port::{Answers, Sequence, StoreError};
@@ -93,15 +91,7 @@ async fn choice(state: &Deliberation, answers: &dyn Answers) -> Result<Option<Ch
     let deliberation = state.id().clone();
     let job = JobId { deliberation, round: 0, kind: JobKind::Select, subject: choosing.architect.clone() };
     let answer = answers.find(&job).await?.ok_or_else(|| missing(&job))?;
-    Ok(match &answer.outcome {
-        Outcome::Choice { choice, .. } => Some(choice.clone()),
-        Outcome::Text(_)
-        | Outcome::Review { .. }
-        | Outcome::Checks(_)
-        | Outcome::Trial(_)
-        | Outcome::Judgement { .. }
-        | Outcome::Failed(_) => None,
-    })
+    Ok(answer.choice().cloned())
 }
 
 /// The winner's proposal, if there is a verdict with one.
@@ -132,7 +122,7 @@ pub(crate) async fn draft(
         let job = text_job(state.id(), author, version.round);
         let answer = answers.find(&job).await?.ok_or_else(|| missing(&job))?;
         created_at.get_or_insert(answer.ended_at);
-        texts.push(generation(&answer).cloned().ok_or_else(|| missing(&job))?);
+        texts.push(answer.text().cloned().ok_or_else(|| missing(&job))?);
     }
     let (Some(generation), Some(created_at)) = (texts.pop(), created_at) else {
         return Err(missing(&text_job(state.id(), author, version)));
@@ -151,36 +141,8 @@ pub(crate) async fn draft(
         generation,
         created_at,
         earlier: texts.into_iter().map(|text| text.text).collect(),
-        checks: checks.as_ref().and_then(report).cloned(),
+        checks: checks.as_ref().and_then(|answer| answer.checks()).cloned(),
     })
-}
-
-/// The text an answer holds, if it is one.
-#[must_use]
-pub fn generation(answer: &Arc<Answer>) -> Option<&Generation> {
-    match &answer.outcome {
-        Outcome::Text(generation) => Some(generation),
-        Outcome::Review { .. }
-        | Outcome::Checks(_)
-        | Outcome::Trial(_)
-        | Outcome::Judgement { .. }
-        | Outcome::Choice { .. }
-        | Outcome::Failed(_) => None,
-    }
-}
-
-/// The check report an answer holds, if it is one.
-#[must_use]
-pub fn report(answer: &Arc<Answer>) -> Option<&CheckReport> {
-    match &answer.outcome {
-        Outcome::Checks(report) => Some(report),
-        Outcome::Text(_)
-        | Outcome::Review { .. }
-        | Outcome::Trial(_)
-        | Outcome::Judgement { .. }
-        | Outcome::Choice { .. }
-        | Outcome::Failed(_) => None,
-    }
 }
 
 /// The log says that a job was answered, and the answer is not there.

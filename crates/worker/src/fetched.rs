@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use fleet_deliberation::prompts::Exhibit;
-use fleet_deliberation::{Answer, CheckReport, Contestant, JobId, Outcome, Review};
+use fleet_deliberation::{Answer, CheckReport, Contestant, JobId};
 use fleet_orchestrator::port::StoreError;
-use fleet_orchestrator::{generation, report};
 
 use crate::Parts;
 
@@ -44,13 +43,13 @@ impl Fetched<'_> {
 
     /// As a judge sees it; `None` where its text is missing.
     pub(crate) fn blind(&self) -> Option<Exhibit<'_>> {
-        let text = self.text.as_ref().and_then(generation)?;
+        let text = self.text.as_ref()?.text()?;
         Some(Exhibit { text: &text.text, checks: &self.checks, review: None })
     }
 
     /// As an architect sees it.
     pub(crate) fn with_review(&self) -> Option<Exhibit<'_>> {
-        let review = self.review.as_deref().and_then(review_of);
+        let review = self.review.as_ref().and_then(|answer| answer.review());
         Some(Exhibit { review, ..self.blind()? })
     }
 }
@@ -62,18 +61,5 @@ pub(crate) async fn find(parts: &Parts, job: &JobId) -> Result<Option<Arc<Answer
 
 /// The report of a check job; an empty one where it gave none.
 pub(crate) async fn checked(parts: &Parts, job: &JobId) -> Result<CheckReport, StoreError> {
-    Ok(find(parts, job).await?.as_ref().and_then(report).cloned().unwrap_or_default())
-}
-
-/// The review an answer holds, if it is one.
-pub(crate) fn review_of(answer: &Answer) -> Option<&Review> {
-    match &answer.outcome {
-        Outcome::Review { review, .. } => Some(review),
-        Outcome::Text(_)
-        | Outcome::Checks(_)
-        | Outcome::Trial(_)
-        | Outcome::Judgement { .. }
-        | Outcome::Choice { .. }
-        | Outcome::Failed(_) => None,
-    }
+    Ok(find(parts, job).await?.and_then(|answer| answer.checks().cloned()).unwrap_or_default())
 }

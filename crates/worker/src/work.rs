@@ -6,7 +6,6 @@ use fleet_deliberation::prompts::Exhibit;
 use fleet_deliberation::{
     AgentId, Assignment, Deliberation, Failure, FailureKind, Generation, JobId, Outcome, Work, prompts,
 };
-use fleet_orchestrator::generation;
 use fleet_orchestrator::port::{
     CheckRequest, Lease, Message, ModelError, ModelRequest, ResponseFormat, Speaker, StoreError, Tick, Tokens,
 };
@@ -15,7 +14,7 @@ use crate::Parts;
 use crate::comparison::{
     CHOICE_NAME, JUDGEMENT_NAME, choice_schema, judgement_schema, read_choice, read_judgement,
 };
-use crate::fetched::{Fetched, checked, find, review_of};
+use crate::fetched::{Fetched, checked, find};
 use crate::review::{self, ground, read_review};
 use crate::trial::trial;
 
@@ -55,7 +54,7 @@ pub(crate) async fn perform(
             let heat = if seat == 0 { 1.0 } else { prompts::DIVERSITY_HEAT };
             Ok(Outcome::Text(call.model(prompt, heat, ResponseFormat::Text).await?))
         }
-        Work::Check { text } => match find(parts, text).await?.as_ref().and_then(generation) {
+        Work::Check { text } => match find(parts, text).await?.as_ref().and_then(|answer| answer.text()) {
             Some(text) => {
                 let submission = state.submission();
                 let request = CheckRequest {
@@ -70,7 +69,7 @@ pub(crate) async fn perform(
         },
         Work::Critique { text, checks } => {
             let (text_answer, checks) = (find(parts, text).await?, checked(parts, checks).await?);
-            let Some(text) = text_answer.as_ref().and_then(generation) else {
+            let Some(text) = text_answer.as_ref().and_then(|answer| answer.text()) else {
                 return Ok(missing(text, lease));
             };
             let prompt = prompts::critique(opened, &text.text, &checks);
@@ -85,11 +84,16 @@ pub(crate) async fn perform(
         }
         Work::Revise { text, checks, review } => {
             let (text_answer, checks) = (find(parts, text).await?, checked(parts, checks).await?);
-            let Some(text) = text_answer.as_ref().and_then(generation) else {
+            let Some(text) = text_answer.as_ref().and_then(|answer| answer.text()) else {
                 return Ok(missing(text, lease));
             };
             let review = find(parts, review).await?;
-            let prompt = prompts::revise(opened, &text.text, &checks, review.as_deref().and_then(review_of));
+            let prompt = prompts::revise(
+                opened,
+                &text.text,
+                &checks,
+                review.as_ref().and_then(|answer| answer.review()),
+            );
             Ok(Outcome::Text(call.model(prompt, 1.0, ResponseFormat::Text).await?))
         }
         Work::Test { candidates } => {
@@ -100,7 +104,7 @@ pub(crate) async fn perform(
         }
         Work::Trial { text, tests } => {
             let answer = find(parts, text).await?;
-            let Some(proposal) = answer.as_ref().and_then(generation) else {
+            let Some(proposal) = answer.as_ref().and_then(|answer| answer.text()) else {
                 return Ok(missing(text, lease));
             };
             trial(parts, state, assignment, lease, &proposal.text, tests).await

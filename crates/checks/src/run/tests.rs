@@ -199,7 +199,13 @@ async fn in_javascript(
     let listed =
         end.ends.first().filter(|end| end.well() && end.sealed).and_then(|end| asked.listed(&end.log));
     let Some(mut names) = listed else {
-        return Ok(judged(room, codes, code, tool, vec![LOOSE.to_owned()], 0, end));
+        let mut came = judged(room, codes, code, tool, vec![LOOSE.to_owned()], 0, end);
+        // No test was run: whatever the step said, none has passed.
+        let why = "the tests could not be listed: the code did not let the program come so far".to_owned();
+        for test in came.tested.iter_mut().filter(|test| test.wrong.is_none()) {
+            test.wrong = Some(Wrong { why: why.clone(), line: place(codes, code.tongue, "") });
+        }
+        return Ok(came);
     };
     let mut steps: Vec<String> = (0..names.len()).map(|nth| nth.to_string()).collect();
     if names.is_empty() {

@@ -58,7 +58,7 @@ pub fn write_tests(opened: &Opened, exhibits: &[Exhibit<'_>]) -> Prompt {
          the language of the proposals and nothing else. In Python: functions test_... without arguments that assert; \
          everything of the proposal is in scope. In JavaScript: test(name, function), with assert in scope. In Bash: \
          functions test_... that call `solution ARGUMENTS`. In Rust: #[test] functions. In C: void test_...(void) with \
-         assert. In Go: func TestX(t *testing.T).\n",
+         assert.\n",
     );
     Prompt { system: system_of(opened, QA), user }
 }

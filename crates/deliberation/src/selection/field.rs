@@ -17,7 +17,7 @@ pub(crate) fn near_ties<'a, 'b>(entrants: &'b [Entrant<'a>], top_k: u32) -> Vec<
     };
     for entrant in entrants {
         let hardly_worse = entrant.standing == first.standing
-            && entrant.behaviour() == first.behaviour()
+            && entrant.behaviour == first.behaviour
             && entrant.merit.failures() <= first.merit.failures()
             && entrant.merit.findings_weight < first.merit.findings_weight.saturating_add(WEIGHT_APART);
         // A single token may be what makes one of two right, so that only what is the same is left out.

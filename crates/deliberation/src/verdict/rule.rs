@@ -4,7 +4,8 @@ use std::cmp::{Ordering, Reverse};
 
 use super::{Merit, Peers, RULE, Ranked, Verdict, tiebreak, words};
 use crate::{
-    AgentId, CheckKind, CheckOutcome, CheckSummary, Deliberation, Lane, PeerScore, Sketch, Standing,
+    AgentId, Behaviour, CheckKind, CheckOutcome, CheckSummary, Deliberation, Lane, PeerScore, Sketch,
+    Standing,
 };
 
 /// By how much a finding about the version in force weighs more than one about a version that was replaced.
@@ -18,6 +19,8 @@ pub(crate) struct Entrant<'a> {
     pub(crate) standing: Standing,
     pub(crate) merit: Merit,
     pub(crate) peers: Option<Peers>,
+    /// The share of tests that passed, and how many proposals behave alike; see the rule.
+    pub(crate) behaviour: (f64, f64),
 }
 
 impl Entrant<'_> {
@@ -27,11 +30,6 @@ impl Entrant<'_> {
         let Merit { tests, tests_passed, by_others, .. } = &self.merit;
         share(*tests_passed, *tests)
             .or_else(|| by_others.and_then(|others| share(others.passed, others.tests)))
-    }
-
-    /// How it behaves: the share of tests that passed, and how many proposals behave alike.
-    pub(crate) fn behaviour(&self) -> (f64, u32) {
-        (self.tests_passed().unwrap_or(0.0), self.merit.by_others.map_or(0, |others| others.group))
     }
 }
 
@@ -80,10 +78,24 @@ pub(super) fn by_evidence(state: &Deliberation) -> (Vec<Entrant<'_>>, Option<f64
     let mut entrants: Vec<Entrant<'_>> = state.lanes.iter().filter_map(|lane| entrant(state, lane)).collect();
     let means: Vec<f64> = entrants.iter().filter_map(|entrant| Some(entrant.peers?.mean)).collect();
     let mean = mean(&means);
+    behaviours(&mut entrants);
     let neutral = mean.unwrap_or(0.0);
     // The sort is stable, so that the order of the seats breaks what ties are left.
     entrants.sort_by(|a, b| order(b, a, neutral));
     (entrants, mean)
+}
+
+/// How each behaves. One that no test by others says anything of is placed at the mean of the others.
+fn behaviours(entrants: &mut [Entrant<'_>]) {
+    let given = entrants.iter().any(|entrant| entrant.merit.tests > 0);
+    let neutral = Behaviour::mean(entrants.iter().filter_map(|entrant| entrant.merit.by_others.as_ref()));
+    for entrant in entrants {
+        entrant.behaviour = match &entrant.merit.by_others {
+            Some(others) => (others.share(), f64::from(others.group)),
+            None if given => (entrant.tests_passed().unwrap_or(0.0), 0.0),
+            None => neutral,
+        };
+    }
 }
 
 fn entrant<'a>(state: &Deliberation, lane: &'a Lane) -> Option<Entrant<'a>> {
@@ -93,7 +105,15 @@ fn entrant<'a>(state: &Deliberation, lane: &'a Lane) -> Option<Entrant<'a>> {
     let by_others = state.testing.as_deref().and_then(|testing| testing.behaviour(&lane.author));
     let merit = Merit { by_others, ..merit(lane, current.round, checks) };
     let (version, sketch) = (current.round, &current.sketch);
-    Some(Entrant { lane, version, sketch, standing: checks.standing(), merit, peers: peers(lane) })
+    Some(Entrant {
+        lane,
+        version,
+        sketch,
+        standing: checks.standing(),
+        merit,
+        peers: peers(lane),
+        behaviour: (0.0, 0.0),
+    })
 }
 
 fn merit(lane: &Lane, version: u32, checks: &CheckSummary) -> Merit {
@@ -124,15 +144,15 @@ fn order(a: &Entrant<'_>, b: &Entrant<'_>, neutral: f64) -> Ordering {
     let opinion = |entrant: &Entrant<'_>| entrant.peers.map_or(neutral, |peers| peers.mean);
     a.standing
         .cmp(&b.standing)
-        .then(a.behaviour().0.total_cmp(&b.behaviour().0))
-        .then(a.behaviour().1.cmp(&b.behaviour().1))
+        .then(a.behaviour.0.total_cmp(&b.behaviour.0))
+        .then(a.behaviour.1.total_cmp(&b.behaviour.1))
         .then(checks(a).cmp(&checks(b)))
         .then(opinion(a).total_cmp(&opinion(b)))
 }
 
 fn score(entrant: &Entrant<'_>, tested: bool, neutral: f64) -> f64 {
     let findings_weight = entrant.merit.findings_weight;
-    let tests = if tested { entrant.tests_passed().unwrap_or(0.0) } else { 1.0 };
+    let tests = if tested { entrant.behaviour.0 } else { 1.0 };
     let findings = 1.0 / (1.0 + f64::from(findings_weight) / 16.0);
     let checks = 1.0 / (1.0 + f64::from(entrant.merit.failures()));
     let peers = entrant.peers.map_or(neutral, |peers| peers.mean);

@@ -48,7 +48,7 @@ impl Tiebreak {
 
 fn candidates_of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Vec<AgentId> {
     let selection = &state.submission().selection;
-    if selection.is_none() {
+    if !selection.tells_apart() {
         return Vec::new();
     }
     let near = near_ties(entrants, selection.top_k);

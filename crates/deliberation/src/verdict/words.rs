@@ -22,7 +22,7 @@ pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool, tiebreak: Opt
     }
     match (merit.tests, merit.by_others, tested) {
         (0, Some(others), _) => parts.push(under_others(&others)),
-        (0, None, true) => parts.push("no test could be run".to_owned()),
+        (0, None, true) => parts.push("no test counts for it".to_owned()),
         (0, None, false) => {}
         (tests, _, _) => parts.push(format!("{} of {tests} tests passed", merit.tests_passed)),
     }
@@ -139,7 +139,7 @@ fn why_by_evidence(ranking: &[Ranked], fate: String) -> String {
     if won.by_others != lost.by_others {
         let behaves = |merit: &Merit| match &merit.by_others {
             Some(others) => under_others(others),
-            None => "no test by others could be run".to_owned(),
+            None => "no test by others counts for it, placed at the others' mean".to_owned(),
         };
         return format!("it {fate}, and {}; of the next, {next}, {}", behaves(won), behaves(lost));
     }

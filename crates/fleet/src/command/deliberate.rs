@@ -158,7 +158,7 @@ async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result
         tokens: None,
         judges: judges.map(|n| number("--judges", Some(n.into()))).transpose()?,
         top_k: number("--top-k", top_k.map(u64::from))?,
-        test_writers: number("--test-writers", test_writers.map(u64::from))?,
+        test_writers: test_writers.map(|n| number("--test-writers", Some(n.into()))).transpose()?,
         architect,
         budget_tokens: i64::try_from(budget.tokens.unwrap_or(0)).unwrap_or(i64::MAX),
         budget_money: budget.money_micros.map_or(0.0, |micros| micros as f64 / 1e6),

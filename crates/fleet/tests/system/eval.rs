@@ -6,7 +6,7 @@ use std::path::Path;
 use fleet_scripted::{Call, Reply};
 use serde_json::{Value, json};
 
-use crate::support::{Ended, Place, Scripted, held, kind_of, root, until};
+use crate::support::{Ended, PATIENCE, Place, Scripted, held, kind_of, root, until};
 
 /// The tasks that come with fleet.
 fn forty() -> String {
@@ -48,7 +48,9 @@ async fn the_forty_tasks_are_solved_by_their_solutions_and_by_none_of_their_wron
     let place = Place::that_runs_code();
     let file = root().join("crates/evaluation/tasks/forty.jsonl");
     let file = file.to_str().unwrap();
-    let ended = place.run(&["eval", file, "--simulated", "p=1", "--arms", "one", "--json"]).await;
+    let evaluation = place.fleet(&["eval", file, "--simulated", "p=1", "--arms", "one", "--json"]).start();
+    // Two hundred codes are built and run.
+    let ended = evaluation.ended_within(4 * PATIENCE).await;
     let report = report(&ended);
     assert_eq!((&report["tasks"], &report["unscored"]), (&json!(40), &json!([])));
     // No check stands in a solution's way either.

@@ -8,7 +8,6 @@ use fleet_deliberation::{
 use serde::Serialize;
 
 use crate::past::Past;
-use crate::view::report;
 
 /// The checks of one version of a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -131,7 +130,7 @@ fn row(past: &Past, lane: &Lane, version: &Version) -> CheckRow {
 /// The report of a version, if it counted: one that came after its time did not.
 fn counted<'a>(past: &'a Past, lane: &Lane, version: &Version) -> Option<&'a CheckReport> {
     version.checks.as_ref().filter(|summary| !summary.is_empty())?;
-    past.answer(&check_job(past.id(), &lane.author, version.round)).and_then(report)
+    past.answer(&check_job(past.id(), &lane.author, version.round)).and_then(|answer| answer.checks())
 }
 
 fn cell(tally: &Tally, result: Option<&CheckResult>) -> CheckCell {

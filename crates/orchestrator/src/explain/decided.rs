@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use fleet_deliberation::{AgentId, Merit, Ranked, Standing, Verdict};
+use fleet_deliberation::{AgentId, Behaviour, Merit, Ranked, Standing, Verdict};
 use serde::Serialize;
 
 /// A rung of the ranking. The rule goes down the rungs until one of them tells two proposals apart.
@@ -133,8 +133,8 @@ fn order(verdict: &Verdict, rung: Rung, a: &Ranked, b: &Ranked) -> Ordering {
         }
         Rung::Tests => share(&one).total_cmp(&share(&other)),
         Rung::TestsByOthers => {
-            let (one, other) = (by_others(&one), by_others(&other));
-            one.0.total_cmp(&other.0).then(one.1.cmp(&other.1))
+            let (one, other) = (by_others(verdict, &one), by_others(verdict, &other));
+            one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1))
         }
         Rung::Findings => Reverse(one.findings_weight).cmp(&Reverse(other.findings_weight)),
         Rung::Checks => {
@@ -165,10 +165,13 @@ fn strength(verdict: &Verdict, ranked: &Ranked) -> f64 {
     strengths.iter().find(|known| known.author == ranked.author).map_or(0.0, |known| known.strength)
 }
 
-/// The share of the tests by others that passed, and how many behave alike.
-fn by_others(merit: &Merit) -> (f64, u32) {
-    let share = |passed: u32, tests: u32| f64::from(passed) / f64::from(tests.max(1));
-    merit.by_others.map_or((0.0, 0), |others| (share(others.passed, others.tests), others.group))
+/// The share of the tests by others that passed, and how many behave alike; the mean of the others where there is none.
+fn by_others(verdict: &Verdict, merit: &Merit) -> (f64, f64) {
+    let all = verdict.ranking.iter().filter_map(|ranked| ranked.merit.as_ref()?.by_others.as_ref());
+    match &merit.by_others {
+        Some(others) => (others.share(), f64::from(others.group)),
+        None => Behaviour::mean(all),
+    }
 }
 
 fn words(verdict: &Verdict, rung: Rung, ranked: &Ranked) -> String {
@@ -197,9 +200,9 @@ fn words(verdict: &Verdict, rung: Rung, ranked: &Ranked) -> String {
                 let alike = others.group.saturating_sub(1);
                 format!("{} of {} passed, and {alike} others behave alike", others.passed, others.tests)
             }
-            None => "no test by others counts".into(),
+            None => "no test by others counts for it, placed at the others' mean".into(),
         },
-        Rung::Tests if merit.tests == 0 => "no test could be run".into(),
+        Rung::Tests if merit.tests == 0 => "no test counts for it".into(),
         Rung::Tests => format!("{} of {} passed", merit.tests_passed, merit.tests),
         Rung::Findings => format!("weighs {}", merit.findings_weight),
         Rung::Checks => format!("{} passed, {} failed", merit.passes, failures(&merit)),

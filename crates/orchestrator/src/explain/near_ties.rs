@@ -1,6 +1,6 @@
 //! How near ties were told apart: what each judge said, and what the architect chose.
 
-use fleet_deliberation::{Comparison, JobId, JobKind, Outcome, Preference, Tiebreak, Vote};
+use fleet_deliberation::{Comparison, JobId, JobKind, Preference, Tiebreak, Vote};
 use serde::Serialize;
 
 use crate::past::Past;
@@ -49,10 +49,7 @@ pub(super) fn of(past: &Past) -> Option<NearTiesShown> {
             kind: JobKind::Select,
             subject,
         })?;
-        match &answer.outcome {
-            Outcome::Choice { choice, .. } => Some(choice.reason.clone()),
-            _ => None,
-        }
+        answer.choice().map(|choice| choice.reason.clone())
     });
     Some(NearTiesShown { tiebreak, judgements: judged.collect(), reason: choice.unwrap_or_default() })
 }
@@ -70,10 +67,8 @@ fn judgement(past: &Past, comparison: &Comparison, vote: &Vote) -> JudgementShow
         kind: JobKind::Judge,
         subject: vote.judge.clone(),
     };
-    let reason = past.answer(&job).and_then(|answer| match &answer.outcome {
-        Outcome::Judgement { judgement, .. } => Some(judgement.reason.clone()),
-        _ => None,
-    });
+    let judgement = past.answer(&job).and_then(|answer| answer.judgement());
+    let reason = judgement.map(|judgement| judgement.reason.clone());
     JudgementShown {
         judge_id: vote.judge.to_string(),
         first,

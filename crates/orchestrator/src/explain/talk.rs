@@ -1,8 +1,7 @@
 //! What peers said, and what authors made of it.
 
 use fleet_deliberation::{
-    AgentId, Answer, CheckKind, CheckSummary, Deliberation, Event, FindingCounts, JobId, JobKind, Outcome,
-    Review, Tally,
+    AgentId, CheckKind, CheckSummary, Deliberation, Event, FindingCounts, JobId, JobKind, Review, Tally,
 };
 use serde::Serialize;
 
@@ -90,7 +89,7 @@ pub(super) fn reviews(past: &Past) -> Vec<ReviewShown> {
             kind: JobKind::Critique,
             subject: author.clone(),
         };
-        let review = past.answer(&job).and_then(|answer| review(answer));
+        let review = past.answer(&job).and_then(|answer| answer.review());
         Some(ReviewShown {
             round: *round,
             author_id: author.to_string(),
@@ -103,18 +102,6 @@ pub(super) fn reviews(past: &Past) -> Vec<ReviewShown> {
         })
     };
     past.events().filter_map(|past| shown(past.event)).collect()
-}
-
-fn review(answer: &Answer) -> Option<&Review> {
-    match &answer.outcome {
-        Outcome::Review { review, .. } => Some(review),
-        Outcome::Text(_)
-        | Outcome::Checks(_)
-        | Outcome::Trial(_)
-        | Outcome::Judgement { .. }
-        | Outcome::Choice { .. }
-        | Outcome::Failed(_) => None,
-    }
 }
 
 fn findings_of(review: &Review) -> Vec<FindingShown> {

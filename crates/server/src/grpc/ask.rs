@@ -48,7 +48,11 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
             .transpose()?
             .map(to_u32),
         top_k: number("top_k", request.top_k, TOP_K_MAX as usize)?.map(to_u32),
-        test_writers: number("test_writers", request.test_writers, TEST_WRITERS_MAX as usize)?.map(to_u32),
+        test_writers: request
+            .test_writers
+            .map(|writers| counted("test_writers", writers, 0, TEST_WRITERS_MAX as usize))
+            .transpose()?
+            .map(to_u32),
         architect: request.architect,
         budget: Budget {
             tokens: amount("budget_tokens", request.budget_tokens)?,

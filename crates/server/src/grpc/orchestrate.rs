@@ -83,7 +83,7 @@ fn take_options(
                 asked.budget_money = n.ok_or_else(bad)?;
             }
             "judges" => asked.judges = Some(number(0, JUDGES_MAX as usize)?),
-            "test_writers" => asked.test_writers = number(0, TEST_WRITERS_MAX as usize)?,
+            "test_writers" => asked.test_writers = Some(number(0, TEST_WRITERS_MAX as usize)?),
             "top_k" => asked.top_k = number(2, TOP_K_MAX as usize)?,
             "num_agents" => asked.num_agents = number(1, AGENTS_MAX)?,
             "priority" => asked.priority = priority(&field, &value)?,

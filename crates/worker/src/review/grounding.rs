@@ -6,6 +6,9 @@ use fleet_deliberation::{CheckKind, CheckReport, Review};
 /// somebody wrote in quotation marks for another reason.
 const QUOTED_CHARS_MIN: usize = 12;
 
+/// The most words beside a quotation that say nothing but where it stands: `see line 3:`.
+const OWN_WORDS_MAX: usize = 4;
+
 /// Looks up what each finding cites: ids of check results, and what it quotes from the proposal. A finding whose
 /// evidence is not there keeps it, with the reason why it counts as advice.
 ///
@@ -34,6 +37,9 @@ fn unfounded(evidence: &str, proposal: &str, checks: &CheckReport) -> Option<Str
                 .flat_map(|result| &result.run)
                 .any(|run| plain(&run.output).contains(text))
     };
+    if says_more(evidence) {
+        return None;
+    }
     let quoted: Vec<String> = quotations(evidence).map(plain).collect();
     let missing = |text: &&String| !proposal.contains(text.as_str()) && !said(text);
     match quoted.iter().find(missing) {
@@ -63,10 +69,27 @@ fn result_is_there(checks: &CheckReport, kind: CheckKind, n: usize) -> bool {
 
 /// What stands between backticks or double quotation marks, if it is long enough to be looked up.
 fn quotations(text: &str) -> impl Iterator<Item = &str> {
-    ['`', '"'].into_iter().flat_map(move |mark| text.split(mark).skip(1).step_by(2)).filter(|quoted| {
+    let fenced = text.contains("```");
+    let marks: &[&str] = if fenced { &["```", "\""] } else { &["`", "\""] };
+    let quoted = marks.iter().flat_map(move |mark| text.split(mark).skip(1).step_by(2));
+    let code = quoted.map(move |quoted| match quoted.split_once('\n') {
+        // Behind a fence stands the name of a language.
+        Some((tag, code)) if fenced && !tag.contains(char::is_whitespace) => code,
+        _ => quoted,
+    });
+    code.filter(|quoted| {
         // An elision or a placeholder in it: not word for word.
         quoted.chars().count() >= QUOTED_CHARS_MIN && !quoted.contains("...") && !quoted.contains('…')
     })
+}
+
+/// Whether evidence is more than quotations: words of the reviewer's own, such as what comes out of an input, cannot be
+/// looked up.
+fn says_more(evidence: &str) -> bool {
+    let own = ['`', '"']
+        .into_iter()
+        .fold(evidence.to_owned(), |text, mark| text.split(mark).step_by(2).collect::<Vec<_>>().join(" "));
+    own.split_whitespace().filter(|word| word.chars().any(char::is_alphanumeric)).count() > OWN_WORDS_MAX
 }
 
 /// Letters and signs without the white space between them: models break lines as they like.
@@ -115,6 +138,8 @@ mod tests {
             "`items`",
             "`def last(items): ... return`",
             "lint/1, also lint/7",
+            "`last([1, 2, 3, 4])` raises IndexError, and `4` should come out",
+            "```python\nreturn items[len(items)]\n```",
         ] {
             assert_eq!(why(there), None, "{there}");
         }

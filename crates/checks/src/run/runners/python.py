@@ -21,7 +21,9 @@ def main():
     seal, name, plan = sys.stdin.read().split("\n", 2)
     plan = json.loads(plan)
     # Kept from what the code may put in their place.
-    write, leave, kept = os.write, os._exit, dict(vars(unittest.TestCase))
+    write, leave, execute, built = os.write, os._exit, exec, compile
+    is_awaited, wait_for = inspect.iscoroutine, asyncio.run
+    kept = [(kind, dict(vars(kind))) for kind in (unittest.TestCase, unittest.TestResult, unittest.TestSuite)]
     out = os.dup(3)
     os.close(3)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
@@ -64,6 +66,12 @@ def main():
                 os.makedirs(os.path.dirname(os.path.join(here, test["path"])), exist_ok=True)
                 with open(test["path"], "w", encoding="utf-8") as file:
                     file.write(test["text"])
+        test = plan["tests"][int(chosen)]
+        tree = ast.parse(test["text"], test["path"] or "tests.py")
+        if name_of != "tests":
+            tree.body = [node for node in tree.body if not isinstance(node, ast.Assert)]
+        # Before the code under test is loaded, which may put something else in the place of what reads them.
+        text = built(tree, test["path"] or "tests.py", "exec")
         space = {"__name__": "tests"}
         for module in plan["modules"]:
             module = importlib.import_module(module)
@@ -71,28 +79,25 @@ def main():
         solution = importlib.import_module(plan["module"])
         sys.modules["solution"] = space["solution"] = solution
         space.update((key, value) for key, value in vars(solution).items() if not key.startswith("_"))
-        for key, value in kept.items():
-            if callable(value) and not key.startswith("__"):
-                setattr(unittest.TestCase, key, value)
-        test = plan["tests"][int(chosen)]
-        tree = ast.parse(test["text"], test["path"] or "tests.py")
-        if name_of != "tests":
-            tree.body = [node for node in tree.body if not isinstance(node, ast.Assert)]
-        exec(compile(tree, test["path"] or "tests.py", "exec"), space)
+        for kind, before in kept:
+            for key, value in before.items():
+                if callable(value) and not key.startswith("__"):
+                    setattr(kind, key, value)
+        execute(text, space)
         if name_of == "tests":
             return True
         if "." in name_of:
             group, method = name_of.split(".")
-            result = unittest.TestResult()
-            unittest.TestSuite([space[group](method)]).run(result)
+            result = kept[1][0]()
+            kept[2][0]([space[group](method)]).run(result)
             for _, text in result.failures + result.errors:
                 print(text)
             for _, why in result.skipped:
                 print("skipped:", why)
             return result.wasSuccessful() and result.testsRun == 1 and not result.skipped
         returned = space[name_of]()
-        if inspect.iscoroutine(returned):
-            asyncio.run(returned)
+        if is_awaited(returned):
+            wait_for(returned)
         return True
 
     try:

@@ -21,6 +21,6 @@ for ((at = 2; at < ${#lines[@]}; at += 5)); do
   found=$(head -c 100 "$sealed" 2>/dev/null | tr -cd '0-9a-f')
   if [ "$found" = "$seal" ]; then whole=1; else whole=0; fi
   printf '\n%s %d %d %d\n' "$mark" "$code" "$took" "$whole"
-  tail -c 4000 "$log" 2>/dev/null
+  tail -c 16000 "$log" 2>/dev/null
   if [ "${lines[at]}" = needed ] && [ "$code" -ne 0 ]; then break; fi
 done

@@ -3,7 +3,7 @@
 use fleet_deliberation::{AgentId, Deliberation, Ending, Timestamp, Verdict, text_job};
 use fleet_evaluation::{Proposal, Revisions, Task, Trial};
 use fleet_orchestrator::port::StoreError;
-use fleet_orchestrator::{HandleError, Request, generation};
+use fleet_orchestrator::{HandleError, Request};
 
 use super::runs::Runs;
 
@@ -42,8 +42,10 @@ impl Runs {
             for version in &lane.versions {
                 let job = text_job(state.id(), &lane.author, version.round);
                 let answer = self.answers.find(&job).await?;
-                let Some(text) =
-                    answer.as_ref().and_then(generation).map(|generation| generation.text.clone())
+                let Some(text) = answer
+                    .as_ref()
+                    .and_then(|answer| answer.text())
+                    .map(|generation| generation.text.clone())
                 else {
                     let why = format!("the answer to {job} is missing");
                     return Err(StoreError::Corrupt(Default::default(), why.into()).into());

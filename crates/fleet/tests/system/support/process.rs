@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
@@ -116,8 +117,13 @@ impl Running {
         until(what, || self.stderr().contains(what)).await;
     }
 
-    pub(crate) async fn ended(mut self) -> Ended {
-        let status = timeout(PATIENCE, self.child.wait()).await;
+    pub(crate) async fn ended(self) -> Ended {
+        self.ended_within(PATIENCE).await
+    }
+
+    /// Waits for the end of a program that has much to do.
+    pub(crate) async fn ended_within(mut self, patience: Duration) -> Ended {
+        let status = timeout(patience, self.child.wait()).await;
         let status =
             status.unwrap_or_else(|_| panic!("it does not end; it said: {}", self.stderr())).unwrap();
         use std::os::unix::process::ExitStatusExt as _;
