@@ -152,30 +152,34 @@ impl Policies {
         let mut engine = self.0.engine.clone();
         engine.set_input(input.document.clone());
         let mut faults = Vec::new();
+        let mut broken: Vec<String> = Vec::new();
         for package in &self.0.packages {
             match self.denied(&mut engine, package, bound) {
                 Ok(denied) => {
                     let places = denied.iter().take(PLACED_MAX);
                     faults.extend(places.filter_map(|denied| self.fault(&input, denied)));
                 }
-                Err(failure) => {
-                    return CheckResult {
-                        tools,
-                        ..CheckResult::new(CheckOutcome::Error, failure.to_string())
-                    };
-                }
+                // The others hold all the same.
+                Err(failure) => broken.push(failure.to_string()),
             }
         }
         faults.sort_by(|a, b| (a.line, a.column, &a.rule).cmp(&(b.line, b.column, &b.rule)));
         faults.dedup_by(|a, b| (a.line, &a.rule) == (b.line, &b.rule));
         let against = faults.iter().any(|fault| fault.severity > Severity::Low);
         // Words alone are looked at for secrets only, which is too little to pass by.
-        if faults.is_empty() && !input.has_code() {
+        if faults.is_empty() && broken.is_empty() && !input.has_code() {
             let message = "not run: there is no fenced code; no secret stands in the text";
             return CheckResult { tools, ..CheckResult::new(CheckOutcome::Skipped, message) };
         }
-        let outcome = if against { CheckOutcome::Fail } else { CheckOutcome::Pass };
-        let message = told(&input, self.0.rules.len(), &faults);
+        let outcome = match (against, broken.is_empty()) {
+            (true, _) => CheckOutcome::Fail,
+            (false, true) => CheckOutcome::Pass,
+            (false, false) => CheckOutcome::Error,
+        };
+        let message = match broken.is_empty() {
+            true => told(&input, self.0.rules.len(), &faults),
+            false => format!("{}; {}", broken.join("; "), told(&input, self.0.rules.len(), &faults)),
+        };
         faults.truncate(FAULTS_MAX);
         CheckResult { faults, tools, ..CheckResult::new(outcome, message) }
     }

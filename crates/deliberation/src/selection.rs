@@ -64,9 +64,9 @@ impl Selection {
     }
 
     pub(crate) fn validate(&self) -> Result<(), Rejection> {
-        check_judges("selection.judges", self.judges)?;
-        check_test_writers("selection.test_writers", self.test_writers)?;
-        check_top_k("selection.top_k", self.top_k)
+        check_judges("judges", self.judges)?;
+        check_test_writers("test_writers", self.test_writers)?;
+        check_top_k("top_k", self.top_k)
     }
 }
 

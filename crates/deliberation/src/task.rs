@@ -155,6 +155,10 @@ impl Task {
             bytes("constraints.metadata", key, METADATA_BYTES_MAX)?;
             bytes("constraints.metadata", value, METADATA_BYTES_MAX)?;
         }
+        if metadata.get(TESTS).is_some_and(|tests| tests.trim().is_empty()) {
+            let reason = "tests is empty; give the tests, or leave it out";
+            return Err(malformed("constraints.metadata", reason));
+        }
         Ok(())
     }
 }

@@ -137,7 +137,6 @@ impl Behaviour {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::Timestamp;

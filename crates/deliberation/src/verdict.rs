@@ -148,6 +148,9 @@ pub struct Merit {
     /// The hard checks that failed badly.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hard_failures: Vec<CheckKind>,
+    /// The checks that decide and gave no result, and the given tests, if they were not run.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub no_result: Vec<CheckKind>,
     /// How many of the given tests were run.
     pub tests: u32,
     /// How many of them passed.

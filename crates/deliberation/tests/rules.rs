@@ -5,7 +5,7 @@ mod common;
 use common::{AT, Council, check, history};
 use fleet_deliberation::{
     AgentId, CheckKind,
-    CheckOutcome::{Fail, Pass, Skipped},
+    CheckOutcome::{self, Fail, Pass, Skipped},
     CheckSummary, Command, Ending, Event, FailureKind, FindingCounts, JobKind, Rejection, Sketch, Standing,
     Status, Tally, Task, Timestamp, Verdict, decide, evolve, jobs_after,
 };
@@ -250,6 +250,18 @@ fn the_tests_of_the_task_decide_before_everything_but_the_standing() {
     assert_eq!(verdict.ranking[0].basis, "checks passed (v0) + 4 of 4 tests passed");
     assert_eq!(verdict.ranking[1].basis, "checks passed (v0) + no test counts for it");
     assert_eq!(verdict.ranking[2].basis, "tests failed (v0) + 3 of 4 tests passed");
+}
+
+#[test]
+fn what_decides_and_gave_no_result_is_said_and_is_no_pass() {
+    let lint = (CheckKind::Lint, Tally::of(Pass));
+    let not_run = (CheckKind::Tests, Tally::of(CheckOutcome::Skipped));
+    let broken = (CheckKind::Policy, Tally::of(CheckOutcome::Error));
+    let verdict = verdict_over(&[("a", summary(&[broken, lint, not_run]), Sketch::default())]);
+    assert_eq!(verdict.ranking[0].basis, "other checks passed (v0) + policy and tests gave no result");
+    let said =
+        "it is the only proposal, and it passed its other checks, while policy and tests gave no result";
+    assert_eq!(verdict.why, said);
 }
 
 #[test]

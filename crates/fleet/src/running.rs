@@ -235,7 +235,7 @@ impl Running {
 }
 
 /// The policies that are built in, and those of the folder that is named.
-fn policies(loaded: &Loaded) -> anyhow::Result<Policies> {
+pub(crate) fn policies(loaded: &Loaded) -> anyhow::Result<Policies> {
     let folder = Some(&loaded.config.checks.policies).filter(|folder| !folder.is_empty());
     Policies::load(folder.map(Path::new)).with_context(|| match loaded.origin("checks.policies") {
         Some(origin) => format!("the policies that checks.policies names ({origin}) cannot be used"),

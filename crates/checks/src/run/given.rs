@@ -1,6 +1,6 @@
 //! The tests that a task gives: which files they are, in which languages, and what each test is called.
 
-use tree_sitter::{Node, Parser};
+use tree_sitter::{Node, Parser, Tree};
 
 use super::code::Tongue;
 use crate::lint::Language;
@@ -33,6 +33,8 @@ pub(crate) enum NoTests {
     Language(String),
     #[error("the tests given with the task hold no test in {}", .0.name())]
     Nothing(Tongue),
+    #[error("the tests given with the task do not parse as {}", .0.name())]
+    Syntax(Tongue),
     #[error("the path {0} of the tests given with the task leaves the folder")]
     Path(String),
     #[error(
@@ -66,6 +68,10 @@ pub(crate) fn given(text: &str, of_proposal: Option<Tongue>) -> Result<Vec<Given
         add(tongue, block.path, text);
     }
     for given in &found {
+        if given.tongue == Tongue::Python && given.files.iter().any(|file| !parses(given.tongue, &file.text))
+        {
+            return Err(NoTests::Syntax(given.tongue));
+        }
         let any = given.files.iter().any(|file| !file.names.is_empty());
         if !any && given.tongue != Tongue::JavaScript {
             return Err(NoTests::Nothing(given.tongue));
@@ -74,11 +80,20 @@ pub(crate) fn given(text: &str, of_proposal: Option<Tongue>) -> Result<Vec<Given
     Ok(found)
 }
 
-fn names(tongue: Tongue, text: &str) -> Vec<String> {
+fn tree(tongue: Tongue, text: &str) -> Option<Tree> {
     let mut parser = Parser::new();
     let grammar = Language::of_tag(tongue.name()).and_then(Language::grammar);
     let ready = grammar.is_some_and(|grammar| parser.set_language(&grammar).is_ok());
-    let Some(tree) = ready.then(|| parser.parse(text, None)).flatten() else { return Vec::new() };
+    ready.then(|| parser.parse(text, None)).flatten()
+}
+
+/// Whether nothing in a text is against the grammar; also where it cannot be told.
+fn parses(tongue: Tongue, text: &str) -> bool {
+    tree(tongue, text).is_none_or(|tree| !tree.root_node().has_error())
+}
+
+fn names(tongue: Tongue, text: &str) -> Vec<String> {
+    let Some(tree) = tree(tongue, text) else { return Vec::new() };
     let root = tree.root_node();
     let mut names = match tongue {
         Tongue::Python => python(root, text),

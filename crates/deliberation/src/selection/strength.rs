@@ -188,7 +188,6 @@ fn inverse(mut matrix: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
     use crate::{Comparison, Timestamp, Vote, Window};
@@ -197,8 +196,11 @@ mod tests {
         AgentId::new(name).unwrap()
     }
 
+    /// What a judge prefers there and back.
+    type BothOrders = (Preference, Preference);
+
     /// `votes`: of each judge on each pair, what it prefers there and back.
-    fn judged(pairs: &[(&str, &str, &[(Preference, Preference)])]) -> Judging {
+    fn judged(pairs: &[(&str, &str, &[BothOrders])]) -> Judging {
         let (mut comparisons, mut votes) = (Vec::new(), Vec::new());
         for (first, second, of_judges) in pairs {
             let judges: Vec<AgentId> = (0..of_judges.len()).map(|n| agent(&format!("judge-{n}"))).collect();

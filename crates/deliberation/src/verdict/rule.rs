@@ -124,7 +124,14 @@ fn merit(lane: &Lane, version: u32, checks: &CheckSummary) -> Merit {
     // One and the same peer reviews in every round; what it said last counts.
     let times = |reviewed| if reviewed == version { IN_FORCE } else { 1 };
     let weigh = |score: &PeerScore| score.findings.weight().saturating_mul(times(score.version));
+    // There is always something that lint or policies do not look at; tests are given to be run.
+    let none = |(kind, tally): &(CheckKind, crate::Tally)| match tally.outcome {
+        CheckOutcome::Error => kind.is_hard(),
+        CheckOutcome::Skipped => *kind == CheckKind::Tests,
+        CheckOutcome::Pass | CheckOutcome::Fail => false,
+    };
     Merit {
+        no_result: checks.iter().filter(none).map(|(kind, _)| kind).collect(),
         tests: tests.map_or(0, |tally| tally.tests),
         tests_passed: tests.map_or(0, |tally| tally.tests_passed),
         findings_weight: lane.scores.last().map_or(0, weigh),

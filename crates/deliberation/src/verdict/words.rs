@@ -10,7 +10,10 @@ pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool, tiebreak: Opt
     let version = ranked.version;
     let mut parts = Vec::new();
     match ranked.standing {
-        Standing::Passed if merit.soft_failures == 0 => parts.push(format!("checks passed (v{version})")),
+        Standing::Passed if merit.soft_failures == 0 => {
+            let which = if merit.no_result.is_empty() { "checks" } else { "other checks" };
+            parts.push(format!("{which} passed (v{version})"));
+        }
         Standing::Passed => parts.push(format!(
             "{} of {} checks passed (v{version})",
             merit.passes,
@@ -19,6 +22,9 @@ pub(super) fn basis(ranked: &Ranked, reviewed: bool, tested: bool, tiebreak: Opt
         Standing::Failed => parts.push(format!("{} failed (v{version})", names(&merit.hard_failures))),
         Standing::Unchecked if merit.soft_failures > 0 => parts.push(format!("checks failed (v{version})")),
         Standing::Unchecked => {}
+    }
+    if !merit.no_result.is_empty() {
+        parts.push(format!("{} gave no result", names(&merit.no_result)));
     }
     match (merit.tests, merit.by_others, tested) {
         (0, Some(others), _) => parts.push(under_others(&others)),
@@ -175,6 +181,9 @@ fn fate(ranked: &Ranked) -> String {
     match (ranked.standing, &ranked.merit) {
         (Standing::Passed, Some(merit)) if merit.soft_failures > 0 => {
             "passed the checks that decide".to_owned()
+        }
+        (Standing::Passed, Some(merit)) if !merit.no_result.is_empty() => {
+            format!("passed its other checks, while {} gave no result", names(&merit.no_result))
         }
         (Standing::Passed, _) => "passed its checks".to_owned(),
         (Standing::Unchecked, Some(merit)) if merit.soft_failures > 0 => {

@@ -1,7 +1,7 @@
 //! Every history: its records, its head, and how many histories there are.
 
 use fleet_deliberation::{
-    CouncilEvent, DeliberationId, Digest, Event, JobId, Record, RecordError, Timestamp,
+    CouncilEvent, DeliberationId, Digest, Event, HourEvent, JobId, Record, RecordError, Timestamp,
 };
 use fleet_orchestrator::named;
 use fleet_orchestrator::port::{HistoryId, HistoryKind};
@@ -241,6 +241,11 @@ fn said(id: &str, body: &[u8]) -> Result<Said, String> {
         let record = Record::<CouncilEvent>::decode(body).map_err(unreadable)?;
         let (previous, at) = (record.previous, record.at);
         return Ok(Said { previous, at, ends: false, opens: None, named: Vec::new() });
+    }
+    if id.starts_with(HistoryKind::Hour.prefix()) {
+        let record = Record::<HourEvent>::decode(body).map_err(unreadable)?;
+        let ends = record.events.contains(&HourEvent::Closed);
+        return Ok(Said { previous: record.previous, at: record.at, ends, opens: None, named: Vec::new() });
     }
     Err("its history is of no kind that is known".into())
 }

@@ -53,6 +53,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Doctor) -> anyhow::Result<Exit> 
     let working = Working::begin("looking at the state and at the model servers ...".to_owned());
     kept(loaded, &mut report).await?;
     server(loaded, &mut report).await?;
+    policies(loaded, &mut report);
     runs(loaded, &mut report).await;
     models(loaded, &mut report).await?;
     working.done();
@@ -192,6 +193,24 @@ async fn server(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// The policies that proposals are held against.
+fn policies(loaded: &Loaded, report: &mut Report) {
+    match crate::running::policies(loaded) {
+        Ok(policies) => {
+            let rules = policies.rules().len();
+            let own = match loaded.config.checks.policies.as_str() {
+                "" => "all built in".to_owned(),
+                folder => format!("those of {folder} among them"),
+            };
+            report.ok("policies", format!("{rules} rules, {own}"));
+        }
+        Err(error) => {
+            let (_, message) = Problem::report(&error);
+            report.say(Level::Problem, "policies", message, "mend the folder that checks.policies names");
+        }
+    }
 }
 
 /// What shuts in the code of proposals, and what it can be run by.

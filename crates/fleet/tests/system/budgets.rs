@@ -150,6 +150,8 @@ async fn uses_up_an_hour() -> bool {
         return false;
     }
     assert_eq!(refused.unwrap_err().code(), Code::ResourceExhausted);
+    let verified = place.run(&["verify"]).await;
+    assert_eq!(verified.code, 0, "what hours are kept in is sound: {verified:?}");
     true
 }
 

@@ -35,6 +35,14 @@ pub(super) fn checks(explanation: &Explanation) -> String {
     };
     let rows: Vec<Vec<String>> = explanation.checks.iter().map(row).collect();
     let mut text = table(&header, &rows, &[]);
+    for row in &explanation.checks {
+        for (kind, cell) in
+            row.checks.iter().flatten().filter(|(_, cell)| matches!(cell.outcome, "error" | "skipped"))
+        {
+            let words = format!("{}: {}", cell.outcome, shortened(&cell.message, QUOTED_CHARS_MAX));
+            text += &wrapped(&format!("  {} v{} {kind}: ", row.agent_id, row.version), &words);
+        }
+    }
     for row in explanation.checks.iter().filter(|row| !row.faults.is_empty()) {
         text += &wrapped("  ", &format!("{} v{}:", row.agent_id, row.version));
         row.faults.iter().take(FAULTS_MAX).for_each(|shown| text += &fault(shown));

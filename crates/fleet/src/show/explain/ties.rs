@@ -93,7 +93,12 @@ fn judgement(shown: &JudgementShown) -> String {
 
 fn architect(explanation: &Explanation) -> String {
     let Some(near) = &explanation.near_ties else { return String::new() };
+    let dropped = explanation.budget.iter().flat_map(|spending| &spending.dropped);
+    let unaffordable = dropped.filter(|left_out| left_out.what.starts_with("the choice of")).count() > 0;
     let Some(architect) = &near.tiebreak.architect else {
+        if unaffordable {
+            return wrapped("  ", "An architect was to choose, and the budget did not allow for it.");
+        }
         return wrapped("  ", "No architect was asked: none is to be, or the judges leave no near ties.");
     };
     let words = match (&near.tiebreak.choice, &near.tiebreak.failure) {
