@@ -47,9 +47,13 @@ impl Place {
     /// Any program, in the environment of this place.
     pub(crate) fn program(&self, program: &Path, arguments: &[&str]) -> Program {
         let path = std::env::var("PATH").unwrap_or_default();
+        // Where a home of its own would hide the compiler of whoever runs the tests.
+        let toolchains =
+            std::env::var("RUSTUP_HOME").or_else(|_| std::env::var("HOME").map(|home| home + "/.rustup"));
         Program::new(program, arguments)
             .clean()
             .env("PATH", &path)
+            .env("RUSTUP_HOME", &toolchains.unwrap_or_default())
             // Tests that are about near ties ask for judges and an architect themselves.
             .env("FLEET__SELECTION__JUDGES", "0")
             .env("FLEET__SELECTION__ARCHITECT", "false")
