@@ -7,8 +7,8 @@
 //! than they were asked for.
 //!
 //! Where not all fits, it is left out in this order: the panel of judges (a single judge first), the architect's
-//! choice, tests by others, the rounds of review, agents. What comes later in this order is asked for earlier in a deliberation, so
-//! nothing is kept back for what may be left out.
+//! choice, tests by others, the rounds of review, agents. What comes later in this order is asked for earlier in a
+//! deliberation, so nothing is kept back for what may be left out.
 
 mod bounds;
 mod fit;

@@ -1,4 +1,5 @@
-//! What follows once every lane is done: tests by others are tried, near ties are judged, an architect chooses, and the verdict is given.
+//! What follows once every lane is done: tests by others are tried, near ties are judged, an architect chooses,
+//! and the verdict is given.
 
 use std::sync::Arc;
 

@@ -10,9 +10,10 @@
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AgentId, Budget, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, DeliberationId, Effort, Event,
-    Failure, FailureKind, FindingCounts, JobId, JobKind, Member, Preference, Prices, Priority, Profile,
-    Report, Role, Selection, Sketch, Submission, Tally, Task, Timestamp, Trial, Usage, decide, replay,
+    AgentId, Budget, CheckKind, CheckOutcome, CheckSummary, Chosen, Command, DeliberationId, Effort, Ending,
+    Event, Failure, FailureKind, FindingCounts, JobId, JobKind, Member, Preference, Prices, Priority,
+    Profile, Report, Role, Selection, Sketch, Submission, Tally, Task, Timestamp, Trial, Usage, Verdict,
+    decide, replay,
 };
 
 pub const AT: Timestamp = Timestamp(1_000_000);
@@ -209,4 +210,18 @@ pub fn check(history: &[Event], command: Command, expected: &[&str]) -> Vec<Even
     let kinds: Vec<&str> = events.iter().map(Event::kind).collect();
     assert_eq!(kinds, expected, "after {command:?}");
     events
+}
+
+pub fn ending(events: &[Event]) -> &Ending {
+    match events.last() {
+        Some(Event::Ended { ending, .. }) => ending,
+        other => panic!("not an end: {other:?}"),
+    }
+}
+
+pub fn verdict(events: &[Event]) -> &Verdict {
+    match ending(events) {
+        Ending::Completed(verdict) => verdict,
+        other => panic!("no verdict: {other:?}"),
+    }
 }
