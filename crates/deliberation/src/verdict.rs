@@ -20,8 +20,8 @@
 //! judges compared them, then in the order above. The one that an architect chose comes first.
 //!
 //! The score shown is `(standing + 0.5 tests + 0.35 / (1 + weight / 16) + 0.1 / (1 + failed) + 0.05 peers) / 3`
-//! with 0, 1 or 2 for the standing, and 1 for the tests where nobody has any, but never above that of the proposal before it, so that it lies in [0, 1]
-//! and orders as the rule does. Where nothing was checked and nobody reviewed, it is 0 and the basis is `none`.
+//! with 0, 1 or 2 for the standing, and 1 for the tests where nobody has any, but never above that of the proposal
+//! before it, so that it lies in [0, 1] and orders as the rule does. Where nothing was checked and nobody reviewed, it is 0 and the basis is `none`.
 
 mod rule;
 mod tiebreak;

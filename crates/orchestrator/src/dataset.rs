@@ -95,8 +95,9 @@ pub fn chat(past: &Past, by: DecidedBy) -> Result<Chat, Unusable> {
     Ok(Chat { messages })
 }
 
-/// The winner against each proposal that lost to it by something: not by its seat, and of two texts that are nearly the
-/// same only by what machines decide, for then the little that differs is what counts. With [`DecidedBy::Checks`], those that lost by what machines decide.
+/// The winner against each proposal that lost to it by something: not by its seat, and of two texts that are nearly
+/// the same only by what machines decide, for then the little that differs is what counts. With
+/// [`DecidedBy::Checks`], those that lost by what machines decide.
 pub fn preferences(past: &Past, by: DecidedBy) -> Result<Vec<Preference>, Unusable> {
     let (verdict, winner) = winner(past, DecidedBy::Anything)?;
     let chosen = whole_text(past, winner)?;

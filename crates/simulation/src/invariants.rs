@@ -6,6 +6,9 @@ use fleet_deliberation::{
 };
 use fleet_orchestrator::port::{Announcement, HistoryId, Stored};
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::world::{Queued, State};
 
 /// What a council may spend in an hour, on deliberations that have a budget.
@@ -15,31 +18,32 @@ pub(crate) const TOKENS_PER_HOUR: u64 = 500_000;
 /// finds it, and through all its attempts.
 const UNDISTURBED_MS: u64 = 45_000;
 
-/// A record of a council is chained to the one before, and never ends its history.
-fn council_fault(state: &mut State, stored: &Stored) -> Option<String> {
-    let record = match Record::<CouncilEvent>::decode(&stored.entry.body) {
-        Ok(record) => record,
-        Err(error) => return Some(error.to_string()),
-    };
-    let history = state.histories.get_mut(&stored.history)?;
+/// The record, if it reads, and is chained to the one before in its history.
+fn chained<E: Serialize + DeserializeOwned>(state: &mut State, stored: &Stored) -> Result<Record<E>, String> {
+    let record = Record::<E>::decode(&stored.entry.body).map_err(|error| error.to_string())?;
+    let history = state.histories.get_mut(&stored.history).ok_or("belongs to no history")?;
     if record.previous != history.digest {
-        return Some("is not chained to the one before".into());
+        return Err("is not chained to the one before".into());
     }
     history.digest = Digest::of(&stored.entry.body);
+    Ok(record)
+}
+
+/// A record of a council is chained to the one before, and never ends its history.
+fn council_fault(state: &mut State, stored: &Stored) -> Option<String> {
+    let record = match chained::<CouncilEvent>(state, stored) {
+        Ok(record) => record,
+        Err(fault) => return Some(fault),
+    };
     (record.events.len() != 1 || stored.entry.ends).then(|| "holds other than one decision".into())
 }
 
 /// A record of a council's hour is chained to the one before, and ends its history if it closes the hour.
 fn hour_fault(state: &mut State, stored: &Stored) -> Option<String> {
-    let record = match Record::<HourEvent>::decode(&stored.entry.body) {
+    let record = match chained::<HourEvent>(state, stored) {
         Ok(record) => record,
-        Err(error) => return Some(error.to_string()),
+        Err(fault) => return Some(fault),
     };
-    let history = state.histories.get_mut(&stored.history)?;
-    if record.previous != history.digest {
-        return Some("is not chained to the one before".into());
-    }
-    history.digest = Digest::of(&stored.entry.body);
     let closes = record.events.contains(&HourEvent::Closed);
     (record.events.is_empty() || closes != stored.entry.ends).then(|| "ends its history wrongly".into())
 }
@@ -82,14 +86,10 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
     if stored.history.as_hour().is_some() {
         return hour_fault(state, stored);
     }
-    let record = match <Record>::decode(&stored.entry.body) {
+    let record: Record = match chained(state, stored) {
         Ok(record) => record,
-        Err(error) => return Some(error.to_string()),
+        Err(fault) => return Some(fault),
     };
-    let history = state.histories.get_mut(&stored.history)?;
-    if record.previous != history.digest {
-        return Some("is not chained to the one before".into());
-    }
     if record.encode() != stored.entry.body {
         return Some("does not read back as it was written".into());
     }
@@ -99,7 +99,7 @@ fn record_fault(state: &mut State, stored: &Stored) -> Option<String> {
     if record.ends() != stored.entry.ends {
         return Some("does not say rightly whether it ends its history".into());
     }
-    history.digest = Digest::of(&stored.entry.body);
+    let history = state.histories.get_mut(&stored.history)?;
     for event in &record.events {
         if let Some((job, window)) = given_up(history.state.as_ref(), event) {
             state.given_up += 1;

@@ -1,4 +1,5 @@
-//! What judges, architects and writers of tests are told: proposals without their authors, in one form, each under a letter.
+//! What judges, architects and writers of tests are told: proposals without their authors, in one form, each under a
+//! letter.
 
 use std::fmt::Write as _;
 

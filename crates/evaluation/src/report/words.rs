@@ -57,44 +57,39 @@ pub fn markdown(report: &Report) -> String {
 pub fn sweep_markdown(sweep: &SweepReport) -> String {
     let Some(first) = sweep.points.first() else { return String::new() };
     let mut text = heading(&first.setup, first.tasks);
-    let name = sweep.over.name();
     if let Some(rates) = first.setup.simulated {
         let others = Rate::ALL.into_iter().filter(|rate| *rate != sweep.over);
         let others: Vec<String> = others.map(|rate| format!("{}={}", rate.name(), rates.get(rate))).collect();
         simulated(&mut text, &others.join(","));
     }
     let _ = writeln!(text, "\nVaried: {}.\n", sweep.over.label());
-    let _ = write!(text, "## Shares solved (95 %)\n\n| {name} |");
-    for arm in &first.arms {
-        let _ = write!(text, " {} |", arm.arm.label());
-    }
-    text.push_str("\n|---|");
-    text.push_str(&"---|".repeat(first.arms.len()));
-    for point in &sweep.points {
-        let value = point.setup.simulated.map_or(f64::NAN, |rates| rates.get(sweep.over));
-        let _ = write!(text, "\n| {value} |");
-        for arm in &point.arms {
-            let _ = write!(text, " {} |", with_interval(&arm.solved));
-        }
-    }
-    let _ = write!(text, "\n\n## Tokens a task\n\n| {name} |");
-    for arm in &first.arms {
-        let _ = write!(text, " {} |", arm.arm.label());
-    }
-    text.push_str("\n|---|");
-    text.push_str(&"---|".repeat(first.arms.len()));
-    for point in &sweep.points {
-        let value = point.setup.simulated.map_or(f64::NAN, |rates| rates.get(sweep.over));
-        let _ = write!(text, "\n| {value} |");
-        for arm in &point.arms {
-            let _ = write!(text, " {:.0} |", arm.tokens);
-        }
-    }
+    text.push_str("## Shares solved (95 %)\n\n");
+    by_point(&mut text, sweep, |arm| with_interval(&arm.solved));
+    text.push_str("\n\n## Tokens a task\n\n");
+    by_point(&mut text, sweep, |arm| format!("{:.0}", arm.tokens));
     text.push('\n');
     for point in &sweep.points {
         unscored(&mut text, point);
     }
     text
+}
+
+/// A table of one figure of each arm at each point.
+fn by_point(text: &mut String, sweep: &SweepReport, figure: impl Fn(&ArmReport) -> String) {
+    let Some(first) = sweep.points.first() else { return };
+    let _ = write!(text, "| {} |", sweep.over.name());
+    for arm in &first.arms {
+        let _ = write!(text, " {} |", arm.arm.label());
+    }
+    text.push_str("\n|---|");
+    text.push_str(&"---|".repeat(first.arms.len()));
+    for point in &sweep.points {
+        let value = point.setup.simulated.map_or(f64::NAN, |rates| rates.get(sweep.over));
+        let _ = write!(text, "\n| {value} |");
+        for arm in &point.arms {
+            let _ = write!(text, " {} |", figure(arm));
+        }
+    }
 }
 
 fn heading(setup: &Setup, tasks: usize) -> String {
