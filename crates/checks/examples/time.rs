@@ -6,6 +6,10 @@ use std::time::{Duration, Instant};
 
 use fleet_checks::{Policies, Suite};
 
+/// As in `fleet`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const PROPOSAL_BYTES: usize = 10 * 1024;
 const ROUNDS: usize = 20;
 
