@@ -1,7 +1,9 @@
-//! Measures the built server from outside, against its targets and against a program that keeps nothing.
+//! Measures the built server from outside, against its targets and against a program that keeps nothing; and what
+//! checks take, by themselves.
 
 mod agents;
 mod chain;
+mod checks;
 mod client;
 mod councils;
 mod disk;
@@ -26,6 +28,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use crate::process::Programs;
 use crate::report::Report;
 
+/// As in `fleet`.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures `fleet serve` and writes what it found to docs/performance.md.
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -49,12 +55,14 @@ enum Part {
     InFlight,
     Overload,
     Agents,
+    Checks,
 }
 
 /// The tables of docs/performance.md, by the names of their marks, and the parts in each.
-const TABLES: [(&str, &[Part]); 2] = [
+const TABLES: [(&str, &[Part]); 3] = [
     ("measured", &[Part::Submissions, Part::Chain, Part::Councils, Part::Startup]),
     ("load", &[Part::InFlight, Part::Overload, Part::Agents]),
+    ("checks", &[Part::Checks]),
 ];
 
 #[derive(Debug, Subcommand)]
@@ -87,6 +95,10 @@ struct Effort {
     in_flight: usize,
     /// Deliberations of each number of agents.
     councils_of_many: usize,
+    /// Starts of each sandbox.
+    sandboxes: usize,
+    /// Proposals checked in each language.
+    checked: usize,
 }
 
 const FULL: Effort = Effort {
@@ -98,6 +110,8 @@ const FULL: Effort = Effort {
     ended: 10_000,
     in_flight: 10_000,
     councils_of_many: 20,
+    sandboxes: 200,
+    checked: 20,
 };
 const QUICK: Effort = Effort {
     repetitions: 1,
@@ -108,9 +122,12 @@ const QUICK: Effort = Effort {
     ended: 1_000,
     in_flight: 2_000,
     councils_of_many: 4,
+    sandboxes: 40,
+    checked: 4,
 };
 
 fn main() -> anyhow::Result<()> {
+    fleet_sandbox::helper();
     let arguments = Arguments::parse();
     rustls::crypto::ring::default_provider().install_default().ok();
     let runtime = tokio::runtime::Runtime::new().context("starting the runtime")?;
@@ -133,11 +150,16 @@ async fn measure(quick: bool, only: &[Part]) -> anyhow::Result<()> {
         }
         let dir = folder(&programs)?;
         let mut report = Report::new(dir.path())?;
-        report.sync("before", disk::syncs(dir.path())?);
+        let stores = wanted.iter().any(|part| *part != Part::Checks);
+        if stores {
+            report.sync("before", disk::syncs(dir.path())?);
+        }
         for part in &wanted {
             run(*part, &programs, dir.path(), effort, &mut report).await?;
         }
-        report.sync("after", disk::syncs(dir.path())?);
+        if stores {
+            report.sync("after", disk::syncs(dir.path())?);
+        }
 
         let text = report.text();
         println!("{text}");
@@ -172,6 +194,7 @@ async fn run(
         Part::InFlight => in_flight::measure(programs, dir, effort, report).await?,
         Part::Overload => overload::measure(programs, dir, effort, report).await?,
         Part::Agents => agents::measure(programs, dir, effort, report).await?,
+        Part::Checks => checks::measure(effort, report).await?,
     }
     Ok(())
 }
