@@ -65,7 +65,9 @@ pub use task::{
 };
 pub use testing::{Behaviour, TEST_WRITERS_MAX, TRIAL_TESTS_MAX, Testing, Trial};
 pub use time::Timestamp;
-pub use verdict::{Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Strength, Tiebreak, Verdict, Votes};
+pub use verdict::{
+    Copied, Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Strength, Tiebreak, Verdict, Votes,
+};
 
 /// Why a command was refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -70,7 +70,9 @@ pub(super) fn rank(ranked: &Ranked) -> Vec<String> {
 
 fn why(verdict: &VerdictShown) -> String {
     let mut text = String::from("\nWHY\n");
-    let first = verdict.decided.first();
+    // A copy of the winner says nothing of why it won.
+    let first = verdict.decided.iter().find(|decided| decided.rung != Rung::Copies);
+    let first = first.or(verdict.decided.first());
     text += &match (&verdict.winner_id, first) {
         (None, _) => {
             wrapped("  ", &format!("Nobody won: {}. The first below is the best effort.", verdict.why))
@@ -90,7 +92,7 @@ fn why(verdict: &VerdictShown) -> String {
                     decided.here,
                     decided.there,
                     match rung {
-                        Rung::Standing | Rung::Architect | Rung::Judges | Rung::NearTies => "",
+                        Rung::Standing | Rung::Architect | Rung::Judges | Rung::NearTies | Rung::Copies => "",
                         _ => " In all that comes before that, the two are equal.",
                     }
                 ),

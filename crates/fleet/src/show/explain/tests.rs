@@ -340,7 +340,7 @@ fn a_replay_of_what_was_recorded_agrees_and_of_what_was_changed_does_not() {
 
     let mut story = completed();
     let (sequence, body) = story.records.pop().unwrap();
-    let older = String::from_utf8(body.to_vec()).unwrap().replacen("\"rule\":3", "\"rule\":2", 1);
+    let older = String::from_utf8(body.to_vec()).unwrap().replacen("\"rule\":4", "\"rule\":3", 1);
     story.records.push((sequence, older.into_bytes().into()));
     let replayed = story.past().replayed();
     assert!(!replayed.must_agree(), "another rule may give another verdict");
