@@ -8,6 +8,7 @@ mod council;
 mod decide;
 mod event;
 mod evolve;
+mod grouped;
 mod hour;
 mod id;
 mod jobs;
@@ -41,6 +42,7 @@ pub use council::{
 pub use decide::{Decision, decide};
 pub use event::{Ending, Event, Opened, Window};
 pub use evolve::{evolve, replay};
+pub use grouped::Grouped;
 pub use hour::{Hour, HourEvent, HourLedger, Reservation};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
 pub use jobs::{Assignment, Contestant, Work, jobs_after};

@@ -319,6 +319,41 @@ fn agents_write_tests_where_the_task_brings_none_and_nobody_is_tried_by_its_own(
     assert_eq!(writers("c"), ["a", "b"]);
 }
 
+/// How a check came out, and whether code was run for it.
+fn dry_run(outcome: CheckOutcome, ran: bool) -> fleet_deliberation::CheckSummary {
+    use fleet_deliberation::{CheckKind, Tally};
+    [(CheckKind::Lint, Tally::of(Pass)), (CheckKind::DryRun, Tally { ran, ..Tally::of(outcome) })]
+        .into_iter()
+        .collect()
+}
+
+#[test]
+fn nobody_is_asked_for_tests_where_no_code_was_run_and_the_log_says_so() {
+    let council = council().testing(2);
+    let after = |runs: [(CheckOutcome, bool); 3]| {
+        let texts = council.agents.iter().map(|agent| council.text(agent, 0));
+        let checks = council.agents.iter().zip(runs).map(|(agent, (outcome, ran))| {
+            council.checked_with(agent, 0, dry_run(outcome, ran), Sketch::default())
+        });
+        let events = history(&council, texts.chain(checks));
+        let kinds = events.iter().map(Event::kind).filter(|kind| kind.starts_with("tests"));
+        kinds.map(str::to_owned).collect::<Vec<_>>()
+    };
+    use CheckOutcome::{Error, Skipped};
+    assert_eq!(after([(Skipped, false); 3]), ["tests_skipped"]);
+    assert_eq!(
+        after([(Skipped, false), (Skipped, true), (Skipped, false)]),
+        ["tests_requested"],
+        "an excerpt ran"
+    );
+    assert_eq!(
+        after([(Skipped, false), (Error, false), (Skipped, false)]),
+        ["tests_requested"],
+        "it might run"
+    );
+    assert_eq!(after([(Pass, true); 3]), ["tests_requested"]);
+}
+
 #[test]
 fn what_passes_the_tests_by_others_wins_and_a_larger_group_wins_over_a_smaller_one() {
     let council = Council::of(["a", "b", "c"]).testing(1);
