@@ -4,6 +4,8 @@
 //! reservation stands for all that it may spend, until it is known what it has spent: from the coordinator that ended
 //! it, or from its own history once its time is over.
 
+mod book;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,17 +14,12 @@ use fleet_deliberation::{
     Rejection, Role, Submission, Timestamp, decide,
 };
 
-use crate::port::{Clock, Entry, HistoryId, HistoryKind, Listing, Sequence, StoreError};
+use self::book::{Book, LATE_MS, Page, after};
+use crate::port::{Clock, Entry, HistoryId, HistoryKind, Listing, StoreError};
 use crate::{HandleError, Histories, chain};
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
-/// How long after its time a deliberation that is not in the log may still come to it, in milliseconds: an append
-/// takes its time.
-const LATE_MS: u64 = 60_000;
-/// How often the log is asked, at the most, what others have ended meanwhile, in milliseconds. What this process ends
-/// it hears of at once.
-const LOOK_MS: u64 = 10_000;
 /// The shortest time after which it is worth to come back, in milliseconds.
 const RETRY_MS_MIN: u64 = 1_000;
 
@@ -55,48 +52,6 @@ pub struct HourStanding {
 /// One council's reservations are made one after the other.
 type SharedBook = Arc<tokio::sync::Mutex<Book>>;
 type Endings = BTreeMap<(Role, Hour), Vec<(DeliberationId, Cost)>>;
-
-/// The hour of a council that is going on, as far as it is known.
-#[derive(Default)]
-struct Book {
-    hour: Option<Hour>,
-    page: Page,
-    /// What is known beyond the page: settlements that are written with the next reservation.
-    news: Vec<HourEvent>,
-    /// Where the hour stands by both.
-    ledger: HourLedger,
-    /// When the log was asked last for those that are not settled.
-    looked_at: Option<Timestamp>,
-}
-
-/// The history of an hour, as far as it is read.
-#[derive(Default)]
-struct Page {
-    ledger: HourLedger,
-    sequence: Sequence,
-    digest: Digest,
-}
-
-impl Book {
-    fn of(hour: Hour, page: Page, news: Vec<HourEvent>) -> Book {
-        let ledger = after(&page.ledger, &news);
-        Book { hour: Some(hour), page, news, ledger, looked_at: None }
-    }
-
-    fn learn(&mut self, news: Vec<HourEvent>) {
-        news.iter().for_each(|event| self.ledger.evolve(event));
-        self.news.extend(news);
-    }
-
-    /// Whether the log may know of an end that is not known here.
-    fn must_look(&self, now: Timestamp) -> bool {
-        let Some(last) = self.looked_at else { return !self.ledger.open.is_empty() };
-        // What was never opened is only known to be none once its time is over.
-        let lapsed = |until: Timestamp| (last..=now).contains(&until.plus_ms(LATE_MS));
-        !self.ledger.open.is_empty()
-            && (now.ms_since(last) >= LOOK_MS || self.ledger.open.values().any(|open| lapsed(open.until)))
-    }
-}
 
 impl Hours {
     pub(crate) fn new(
@@ -343,12 +298,6 @@ impl Hours {
         *page = Page { ledger, sequence, digest };
         Ok(())
     }
-}
-
-fn after(ledger: &HourLedger, events: &[HourEvent]) -> HourLedger {
-    let mut ledger = ledger.clone();
-    events.iter().for_each(|event| ledger.evolve(event));
-    ledger
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
