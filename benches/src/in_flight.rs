@@ -189,7 +189,7 @@ async fn until_none_is_open(server: &Server) -> anyhow::Result<()> {
     loop {
         let mut open = 0;
         for status in [DeliberationStatus::Pending, DeliberationStatus::InProgress] {
-            let request = ListDeliberationsRequest { limit: 1, status: status.into(), role: String::new() };
+            let request = ListDeliberationsRequest { limit: 1, status: status.into(), ..Default::default() };
             open += client.list_deliberations(request).await?.into_inner().deliberations.len();
         }
         if open == 0 {

@@ -13,8 +13,7 @@
 mod bounds;
 mod fit;
 mod settle;
-
-use std::fmt;
+mod words;
 
 use serde::{Deserialize, Serialize};
 
@@ -260,18 +259,6 @@ impl Purse {
     }
 }
 
-/// `7000 tokens`, `7000 tokens and 0.25 of money`.
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (self.tokens, self.money_micros) {
-            (Some(tokens), Some(money)) => write!(f, "{tokens} tokens and {} of money", Money(money)),
-            (Some(tokens), None) => write!(f, "{tokens} tokens"),
-            (None, Some(money)) => write!(f, "{} of money", Money(money)),
-            (None, None) => f.write_str("no bound"),
-        }
-    }
-}
-
 impl Cost {
     /// The part of it that `budget` bounds.
     #[must_use]
@@ -279,44 +266,6 @@ impl Cost {
         Budget {
             tokens: budget.tokens.map(|_| self.tokens),
             money_micros: budget.money_micros.map(|_| self.money_micros),
-        }
-    }
-}
-
-/// An amount in millionths, as a decimal number.
-pub(crate) struct Money(pub(crate) u64);
-
-impl fmt::Display for Money {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / 1_000_000, self.0 % 1_000_000);
-        let digits = format!("{part:06}");
-        match digits.trim_end_matches('0') {
-            "" => write!(f, "{whole}"),
-            digits => write!(f, "{whole}.{digits}"),
-        }
-    }
-}
-
-/// What was left out, in words that follow on "left out: ".
-impl fmt::Display for Cut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Cut::Agents { left_out } => {
-                let names: Vec<&str> = left_out.iter().map(AgentId::as_str).collect();
-                write!(f, "the proposals of {}", names.join(", "))
-            }
-            Cut::Review { author: None, .. } => f.write_str("all reviews"),
-            Cut::Review { round, author: Some(author) } => {
-                write!(f, "reviews of {author} from round {round} on")
-            }
-            Cut::Tests { asked_for, asked } => {
-                write!(f, "{} of {asked_for} agents that were to write tests", asked_for - asked)
-            }
-            Cut::Judges { asked_for, asked: 0 } => write!(f, "all {asked_for} judges of near ties"),
-            Cut::Judges { asked_for, asked } => {
-                write!(f, "{} of {asked_for} judges of near ties", asked_for - asked)
-            }
-            Cut::Choice { architect } => write!(f, "the choice of {architect} among near ties"),
         }
     }
 }

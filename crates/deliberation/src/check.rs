@@ -213,6 +213,9 @@ pub struct Tally {
     /// How many of them passed.
     #[serde(default, skip_serializing_if = "zero")]
     pub tests_passed: u32,
+    /// Whether code was run for it, whatever came of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub ran: bool,
 }
 
 const fn zero(n: &u32) -> bool {
@@ -223,7 +226,7 @@ impl Tally {
     /// A check that found nothing, or was not run.
     #[must_use]
     pub const fn of(outcome: CheckOutcome) -> Tally {
-        Tally { outcome, faults: 0, high: Some(0), tests: 0, tests_passed: 0 }
+        Tally { outcome, faults: 0, high: Some(0), tests: 0, tests_passed: 0, ran: false }
     }
 
     /// How many faults are of high severity.
@@ -244,6 +247,7 @@ impl CheckReport {
             high: Some(count(result.faults.iter().filter(|fault| is_high(&fault.severity)).count())),
             tests: count(result.tests.len()),
             tests_passed: count(result.tests.iter().filter(|test| test.passed).count()),
+            ran: result.run.is_some(),
         };
         self.checks.iter().map(|(kind, result)| (*kind, tally(result))).collect()
     }

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// The time a job may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Window {
     /// When the job was asked for.
     pub from: Timestamp,
@@ -186,6 +186,11 @@ pub enum Event {
         authors: Vec<AgentId>,
         /// The writers' time.
         window: Window,
+    },
+    /// Nobody is asked for tests, as none could be run: no code of any proposal was.
+    TestsSkipped {
+        /// How many agents would have been asked.
+        asked_for: u32,
     },
     /// An agent wrote tests.
     TestsWritten {
@@ -365,6 +370,7 @@ impl Event {
             Event::RevisionAccepted { .. } => "revision_accepted",
             Event::RevisionRefused { .. } => "revision_refused",
             Event::TestsRequested { .. } => "tests_requested",
+            Event::TestsSkipped { .. } => "tests_skipped",
             Event::TestsWritten { .. } => "tests_written",
             Event::TestsFailed { .. } => "tests_failed",
             Event::TrialsRequested { .. } => "trials_requested",

@@ -117,6 +117,7 @@ pub(crate) fn apply(state: &mut Deliberation, event: &Event) {
             let testing = Testing { writers, authors, window, written, trial_window: None, tried };
             state.testing = Some(Box::new(testing));
         }
+        Event::TestsSkipped { .. } => state.testing = Some(Box::default()),
         Event::TestsWritten { writer, usage } => {
             state.done(*usage);
             state.wrote_tests(writer, Ok(()));

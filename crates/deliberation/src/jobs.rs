@@ -46,6 +46,7 @@ pub fn jobs_after(deliberation: &DeliberationId, event: &Event) -> Vec<JobId> {
         | Event::RevisionFailed { .. }
         | Event::RevisionAccepted { .. }
         | Event::RevisionRefused { .. }
+        | Event::TestsSkipped { .. }
         | Event::TestsWritten { .. }
         | Event::TestsFailed { .. }
         | Event::Tried { .. }

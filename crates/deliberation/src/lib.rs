@@ -8,6 +8,7 @@ mod council;
 mod decide;
 mod event;
 mod evolve;
+mod grouped;
 mod hour;
 mod id;
 mod jobs;
@@ -41,6 +42,7 @@ pub use council::{
 pub use decide::{Decision, decide};
 pub use event::{Ending, Event, Opened, Window};
 pub use evolve::{evolve, replay};
+pub use grouped::Grouped;
 pub use hour::{Hour, HourEvent, HourLedger, Reservation};
 pub use id::{AgentId, DeliberationId, ID_BYTES_MAX, IdError, JobId, JobKind, Role};
 pub use jobs::{Assignment, Contestant, Work, jobs_after};
@@ -65,7 +67,9 @@ pub use task::{
 };
 pub use testing::{Behaviour, TEST_WRITERS_MAX, TRIAL_TESTS_MAX, Testing, Trial};
 pub use time::Timestamp;
-pub use verdict::{Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Strength, Tiebreak, Verdict, Votes};
+pub use verdict::{
+    Copied, Merit, NO_ACCEPTABLE_PROPOSAL, Peers, RULE, Ranked, Strength, Tiebreak, Verdict, Votes,
+};
 
 /// Why a command was refused. Nothing has changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

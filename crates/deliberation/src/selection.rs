@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{AgentId, Failure, Member, Rejection, TEST_WRITERS_MAX, Window};
 
-pub(crate) use field::{comparisons, near_ties};
+pub(crate) use field::{comparisons, is_copy, near_ties};
 pub(crate) use strength::strengths;
 
 /// The most judges of a panel.

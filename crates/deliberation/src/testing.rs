@@ -23,8 +23,8 @@ pub const TRIAL_TESTS_MAX: usize = 64;
 #[serde(transparent)]
 pub struct Trial(pub BTreeMap<String, bool>);
 
-/// Tests that agents write, as far as they have come.
-#[derive(Debug, Clone, PartialEq)]
+/// Tests that agents write, as far as they have come; without writers where nobody was asked, as none could be run.
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Testing {
     /// Who writes.
     pub writers: Vec<AgentId>,

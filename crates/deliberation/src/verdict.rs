@@ -1,6 +1,6 @@
 //! Which proposal wins, and why: a pure function of where a deliberation stands.
 //!
-//! Rule 3. Proposals are ordered by, each deciding only where all before it are equal:
+//! Rule 4. Proposals are ordered by, each deciding only where all before it are equal:
 //! 1. the standing of the version in force: a passed check before an unchecked text before a hard check that
 //!    failed badly (syntax, a policy of high severity, a given test);
 //! 2. behaviour: the share of the given tests that passed, or where there are none of those by others that split the
@@ -17,7 +17,9 @@
 //! proposal failed badly, there is no winner, and the first one is the best effort.
 //!
 //! Near ties with the first (see [`crate::Selection`]) come before all others, in the order of their strengths where
-//! judges compared them, then in the order above. The one that an architect chose comes first.
+//! judges compared them, then in the order above. The one that an architect chose comes first. A proposal that is no
+//! near tie only because it is the same as one stands right behind that one, once they were told apart: what was said of
+//! the one is as true of the other.
 //!
 //! The score shown is `(standing + 0.5 tests + 0.35 / (1 + weight / 16) + 0.1 / (1 + failed) + 0.05 peers) / 3`
 //! with 0, 1 or 2 for the standing, and 1 for the tests where nobody has any, but never above that of the proposal
@@ -35,7 +37,7 @@ pub(crate) use rule::{Entrant, of};
 pub(crate) use tiebreak::{candidates, left};
 
 /// The version of the rule by which this code ranks; kept with each verdict.
-pub const RULE: u32 = 3;
+pub const RULE: u32 = 4;
 
 /// How a verdict without a winner is named on the wire.
 pub const NO_ACCEPTABLE_PROPOSAL: &str = "NO_ACCEPTABLE_PROPOSAL";
@@ -60,6 +62,9 @@ pub struct Tiebreak {
     /// The near ties in the computed order, best first: by their strengths where they were compared, else by the
     /// evidence. What an architect chose does not change it.
     pub computed: Vec<AgentId>,
+    /// Those that are the same as one of them, and stand behind it without having been looked at themselves.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub copies: Vec<Copied>,
     /// What the comparisons say of each, in the same order; empty where nobody compared.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub strengths: Vec<Strength>,
@@ -75,6 +80,15 @@ pub struct Tiebreak {
     /// Why the architect chose nothing, so that the computed order stands.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure: Option<Failure>,
+}
+
+/// A proposal that is the same as a near tie, but for its layout.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copied {
+    /// Whose proposal.
+    pub author: AgentId,
+    /// The author of the near tie.
+    pub of: AgentId,
 }
 
 /// What comparisons say of a proposal.

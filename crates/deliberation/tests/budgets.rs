@@ -7,7 +7,8 @@ mod common;
 use common::{AT, Council, ONCE, check, history};
 use fleet_deliberation::{
     Budget, CheckOutcome::Pass, Command, Cost, Cut, Deliberation, Dropped, Effort, Event, Failure,
-    FailureKind, JobKind, Member, Preference, Prices, Profile, Rejection, Report, Usage, decide, replay,
+    FailureKind, Grouped, JobKind, Member, Preference, Prices, Profile, Rejection, Report, Usage, decide,
+    replay,
 };
 
 fn council() -> Council {
@@ -29,7 +30,7 @@ fn of_proposals(agents: usize) -> u64 {
     match decide(None, council.submit()).unwrap_err() {
         Rejection::Malformed { field, reason } => {
             assert_eq!(field, "budget_tokens");
-            let number = reason.rsplit("up to ").next().unwrap().trim_end_matches(" tokens");
+            let number = reason.rsplit("up to ").next().unwrap().trim_end_matches(" tokens").replace(',', "");
             number.parse().unwrap_or_else(|_| panic!("{reason}"))
         }
         other => panic!("{other:?}"),
@@ -72,7 +73,7 @@ fn agents_are_left_out_from_the_last_seat_on_and_below_the_quorum_the_task_is_re
     match decide(None, less.submit()) {
         Err(Rejection::Malformed { field, reason }) => {
             assert_eq!(field, "budget_tokens");
-            assert!(reason.contains(&format!("up to {two} tokens")), "{reason}");
+            assert!(reason.contains(&format!("up to {} tokens", Grouped(two))), "{reason}");
         }
         other => panic!("{other:?}"),
     }

@@ -237,6 +237,69 @@ fn what_is_nearly_the_same_is_not_compared_with_itself() {
     assert_eq!((comparisons.len(), comparisons[0].second.as_str()), (2, "c"));
 }
 
+/// A council of which `a` and `c` propose the same, as near ties with `b`; peers prefer `a`, then `b`, and find so much
+/// in what `c` proposed.
+fn with_a_copy(council: &Council, findings: u32) -> Vec<Event> {
+    let summary = || match common::report(Pass, 0) {
+        fleet_deliberation::Report::Checks { summary, .. } => summary,
+        other => panic!("{other:?}"),
+    };
+    let sketches = [("a", 1..100), ("b", 1000..1100), ("c", 1..100)];
+    let mut commands: Vec<Command> = council.agents.iter().map(|agent| council.text(agent, 0)).collect();
+    commands.extend(sketches.map(|(agent, of)| council.checked_with(agent, 0, summary(), Sketch::of(of))));
+    let scores = [("a", 0.9, 0), ("b", 0.6, 0), ("c", 0.3, findings)];
+    commands.extend(scores.map(|(agent, score, findings)| council.reviewed(agent, 1, score, findings)));
+    history(council, commands)
+}
+
+fn judged(council: &Council, preferences: [Preference; 2]) -> Verdict {
+    let mut events = with_a_copy(council, 0);
+    for (comparison, preference) in (0..).zip(preferences) {
+        let state = replay(&events).unwrap();
+        let judges: Vec<AgentId> = state.judging.unwrap().comparisons[comparison as usize].judges.clone();
+        for judge in judges {
+            let command = council.judged(judge.as_str(), comparison, preference);
+            events.extend(fleet_deliberation::decide(replay(&events).as_ref(), command).unwrap());
+        }
+    }
+    verdict(&events)
+}
+
+#[test]
+fn a_copy_stands_right_behind_its_twin_whichever_of_the_near_ties_judges_prefer() {
+    let council = council().rounds(1).selecting(1, 2, false);
+    assert_eq!(order(&judged(&council, [First, Second])), ["a", "c", "b"]);
+    let verdict = judged(&council, [Second, First]);
+    assert_eq!(order(&verdict), ["b", "a", "c"]);
+    assert_eq!(verdict.ranking[2].like.as_ref().map(AgentId::as_str), Some("a"));
+}
+
+#[test]
+fn a_copy_stands_right_behind_the_one_that_an_architect_chose_and_in_its_place_where_nobody_did() {
+    let council = council().rounds(1).selecting(0, 2, true);
+    let ended = |command| {
+        let mut events = with_a_copy(&council, 0);
+        events.extend(fleet_deliberation::decide(replay(&events).as_ref(), command).unwrap());
+        verdict(&events)
+    };
+    assert_eq!(order(&ended(council.chosen("a", &["a/lint"]))), ["a", "c", "b"]);
+    assert_eq!(
+        order(&ended(council.failed("s", 0, JobKind::Select))),
+        ["a", "b", "c"],
+        "as the evidence has it"
+    );
+}
+
+#[test]
+fn a_copy_that_peers_found_more_against_stays_behind() {
+    let council = council().rounds(1).selecting(0, 2, true);
+    let mut events = with_a_copy(&council, 2);
+    for command in [council.failed("c", 1, JobKind::Revise), council.chosen("a", &["a/lint"])] {
+        events.extend(fleet_deliberation::decide(replay(&events).as_ref(), command).unwrap());
+    }
+    assert_eq!(order(&verdict(&events)), ["a", "b", "c"]);
+}
+
 #[test]
 fn agents_write_tests_where_the_task_brings_none_and_nobody_is_tried_by_its_own() {
     let council = council().testing(2);
@@ -254,6 +317,41 @@ fn agents_write_tests_where_the_task_brings_none_and_nobody_is_tried_by_its_own(
     };
     assert_eq!(writers("a"), ["b"]);
     assert_eq!(writers("c"), ["a", "b"]);
+}
+
+/// How a check came out, and whether code was run for it.
+fn dry_run(outcome: CheckOutcome, ran: bool) -> fleet_deliberation::CheckSummary {
+    use fleet_deliberation::{CheckKind, Tally};
+    [(CheckKind::Lint, Tally::of(Pass)), (CheckKind::DryRun, Tally { ran, ..Tally::of(outcome) })]
+        .into_iter()
+        .collect()
+}
+
+#[test]
+fn nobody_is_asked_for_tests_where_no_code_was_run_and_the_log_says_so() {
+    let council = council().testing(2);
+    let after = |runs: [(CheckOutcome, bool); 3]| {
+        let texts = council.agents.iter().map(|agent| council.text(agent, 0));
+        let checks = council.agents.iter().zip(runs).map(|(agent, (outcome, ran))| {
+            council.checked_with(agent, 0, dry_run(outcome, ran), Sketch::default())
+        });
+        let events = history(&council, texts.chain(checks));
+        let kinds = events.iter().map(Event::kind).filter(|kind| kind.starts_with("tests"));
+        kinds.map(str::to_owned).collect::<Vec<_>>()
+    };
+    use CheckOutcome::{Error, Skipped};
+    assert_eq!(after([(Skipped, false); 3]), ["tests_skipped"]);
+    assert_eq!(
+        after([(Skipped, false), (Skipped, true), (Skipped, false)]),
+        ["tests_requested"],
+        "an excerpt ran"
+    );
+    assert_eq!(
+        after([(Skipped, false), (Error, false), (Skipped, false)]),
+        ["tests_requested"],
+        "it might run"
+    );
+    assert_eq!(after([(Pass, true); 3]), ["tests_requested"]);
 }
 
 #[test]

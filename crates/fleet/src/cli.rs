@@ -1,6 +1,7 @@
 //! What can be said on the command line.
 
 mod back;
+mod bounds;
 mod eval;
 mod flags;
 
@@ -46,7 +47,8 @@ pub struct Cli {
 pub enum Command {
     /// Bring a task before a council and print the verdict
     ///
-    /// Everything runs in this process, unless --server names a running server. Progress goes to standard
+    /// Everything runs in this process, unless --server names a running server. With --tests, the code of every
+    /// proposal is run against tests of yours, which then count before anything that agents say. Progress goes to standard
     /// error, the result to standard output. An interrupt cancels the run; a second one leaves at once, and
     /// `fleet resume ID` goes on where it was.
     Deliberate(Deliberate),
@@ -117,12 +119,12 @@ pub enum Command {
     /// With --simulated no model is asked: the simulated model answers with the right and wrong code of the file, by an
     /// error model with three rates, so that one can see how the arms compare if models err so:
     ///
-    ///   fleet eval forty.jsonl --simulated p=0.6,rho=0.3,q=0.7
-    ///   fleet eval forty.jsonl --simulated --sweep p=0.2..0.9/8 --out report
+    /// fleet eval forty.jsonl --simulated p=0.6,rho=0.3,q=0.7
+    ///
+    /// fleet eval forty.jsonl --simulated --sweep p=0.2..0.9/8 --out report
     ///
     /// The report goes to standard output, progress to standard error. Everything is in a state of its own, which is
     /// thrown away unless --state names a directory; then the same command goes on where it was interrupted.
-    #[command(verbatim_doc_comment)]
     Eval(Eval),
     /// Show every configuration value in effect, and where it came from
     Config(ShowConfig),
@@ -214,6 +216,10 @@ pub struct Deliberate {
     /// Further context for the agents; may be repeated
     #[arg(long, value_name = "KEY=VALUE", value_parser = key_value)]
     pub metadata: Vec<(String, String)>,
+    /// A file of tests that the code of every proposal is run against, in a sandbox (docs/checks.md); the same as
+    /// --metadata tests=TEXT
+    #[arg(long, value_name = "FILE")]
+    pub tests: Option<PathBuf>,
     /// The longest it may take, 1 to 86400 seconds [default: 300]
     #[arg(long, value_name = "SECONDS")]
     pub timeout: Option<u64>,
@@ -338,7 +344,7 @@ pub struct List {
     #[arg(long, default_value_t = 20, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub limit: u32,
     /// Only those that stand so
-    #[arg(long, value_enum, value_name = "STATUS")]
+    #[arg(long, value_enum, ignore_case = true, value_name = "STATUS")]
     pub status: Option<ListedStatus>,
     /// Only those of this role
     #[arg(long, value_name = "ROLE")]
@@ -357,6 +363,7 @@ pub enum ListedStatus {
     /// Recorded; nothing has come back yet.
     Pending,
     /// Answers are coming in.
+    #[value(alias = "in_progress")]
     InProgress,
     /// There is a verdict.
     Completed,
@@ -554,7 +561,7 @@ fn key_value(text: &str) -> Result<(String, String), String> {
 
 /// Reads the command line. What help and errors look like must be known before it is read.
 pub fn parse() -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+    let mut command = bounds::said(Cli::command());
     if std::env::args_os().any(|argument| argument == "--no-color") {
         command = command.color(clap::ColorChoice::Never);
     }

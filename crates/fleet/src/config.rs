@@ -124,6 +124,10 @@ pub struct Council {
     pub agents: usize,
     pub profile: Option<String>,
     pub rounds: Option<u32>,
+    pub budget_tokens: Option<u64>,
+    pub budget_money: Option<f64>,
+    pub budget_tokens_per_hour: Option<u64>,
+    pub budget_money_per_hour: Option<f64>,
 }
 
 /// A model profile. Its key is [`Loaded::api_key`].

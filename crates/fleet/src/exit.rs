@@ -137,7 +137,8 @@ pub(crate) fn remedy(error: &StoreError) -> &'static str {
         StoreError::Full => "make room on its disk, or give --state DIR to work elsewhere",
         StoreError::Unavailable(_) => "mend its disk, or give --state DIR to work elsewhere",
         StoreError::Corrupt(..) => {
-            "keep a copy of the directory, and put a backup in its place with `fleet restore FILE --force`"
+            "`fleet verify` says what is damaged; keep a copy of the directory, and put a backup in its place with \
+             `fleet restore FILE --force`"
         }
     }
 }

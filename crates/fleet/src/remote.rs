@@ -144,10 +144,12 @@ impl Remote {
         limit: u32,
         status: Option<wire::DeliberationStatus>,
         role: Option<String>,
+        error_type: Option<String>,
     ) -> anyhow::Result<Vec<wire::DeliberationInfo>> {
         let limit = i32::try_from(limit).context("the limit is too large")?;
         let status = status.unwrap_or(wire::DeliberationStatus::Unknown).into();
-        let request = wire::ListDeliberationsRequest { limit, status, role: role.unwrap_or_default() };
+        let (role, error_type) = (role.unwrap_or_default(), error_type.unwrap_or_default());
+        let request = wire::ListDeliberationsRequest { limit, status, role, error_type };
         let answered = self.client.clone().list_deliberations(request).await;
         Ok(answered.map_err(|status| self.failed(status, AGAIN))?.into_inner().deliberations)
     }

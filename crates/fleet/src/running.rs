@@ -14,7 +14,8 @@ use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks}
 use fleet_llm::Models;
 use fleet_orchestrator::port::{Answers, Checker, Clock, EventStore, NoObserver};
 use fleet_orchestrator::{
-    Coordinator, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings, begin,
+    Coordinator, CouncilBudget, Councils, Histories, OrchestratorSettings, Ports, Retention, Scope, Settings,
+    begin,
 };
 use fleet_sandbox::Sandbox;
 use fleet_server::Scrape;
@@ -22,7 +23,7 @@ use fleet_worker::Worker;
 use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, DEFAULT_PROFILE, Loaded};
+use crate::config::{Config, Council as ConfiguredCouncil, DEFAULT_PROFILE, Loaded};
 use crate::model::{self, Chosen};
 use crate::telemetry::Telemetry;
 
@@ -320,10 +321,27 @@ fn coordinator_settings(config: &Config) -> Settings {
         architect: config.selection.architect,
         budget: budget(config.budget.tokens, config.budget.money),
         hourly: budget(config.budget.tokens_per_hour, config.budget.money_per_hour),
+        budgets: config
+            .councils
+            .iter()
+            .map(|(role, council)| (role.clone(), own_budget(config, council)))
+            .collect(),
         timeout_ms: config.deliberation.timeout_s * 1000,
         in_flight_max: config.server.in_flight_max,
         served_ms: config.state.results_served_s * 1000,
         cached_max: NonZeroUsize::new(CACHED_MAX).unwrap_or(NonZeroUsize::MIN),
+    }
+}
+
+/// What a council's deliberations may cost: what it does not say is as for all of them.
+fn own_budget(config: &Config, council: &ConfiguredCouncil) -> CouncilBudget {
+    let all = &config.budget;
+    CouncilBudget {
+        each: budget(council.budget_tokens.unwrap_or(all.tokens), council.budget_money.unwrap_or(all.money)),
+        hourly: budget(
+            council.budget_tokens_per_hour.unwrap_or(all.tokens_per_hour),
+            council.budget_money_per_hour.unwrap_or(all.money_per_hour),
+        ),
     }
 }
 

@@ -12,7 +12,7 @@ pub(crate) enum Source {
     /// To a server.
     Server(Remote),
     /// To the files; nobody who serves works on them.
-    Files(Coordinator),
+    Files(Box<Coordinator>),
 }
 
 /// The words in the lock file before a server's address.
@@ -43,7 +43,7 @@ pub(crate) async fn source(loaded: &Loaded, server: Option<&str>) -> anyhow::Res
         return Ok(Source::Server(Remote::connect(&address).await?));
     }
     let files = ReadOnly::open(&loaded.state_dir()?)?;
-    Ok(Source::Files(running::reader(loaded, files.events, files.answers).await?))
+    Ok(Source::Files(Box::new(running::reader(loaded, files.events, files.answers).await?)))
 }
 
 /// Whether some process works on the state.

@@ -75,7 +75,15 @@ fn the_file_that_is_built_in_holds_every_key_there_is_and_no_other() {
     let loaded = Loaded::load(&Sources::default()).unwrap();
     let value = serde_json::to_value(&loaded.config).unwrap();
     // What has no default may be left out everywhere.
-    let optional = ["profile", "rounds", "parameters"];
+    let optional = [
+        "profile",
+        "rounds",
+        "parameters",
+        "budget_tokens",
+        "budget_money",
+        "budget_tokens_per_hour",
+        "budget_money_per_hour",
+    ];
     let mut in_struct = BTreeSet::new();
     for (section, table) in value.as_object().unwrap() {
         for (key, value) in table.as_object().unwrap() {
@@ -169,6 +177,47 @@ fn the_user_s_own_file_is_read_unless_another_is_asked_for() {
 }
 
 #[test]
+fn a_relative_path_in_a_file_starts_at_the_file_and_elsewhere_where_the_command_runs() {
+    let place = Place::new();
+    place.file("etc/keys/model", "secret");
+    let text = "[state]\ndir = 'state'\n[checks]\npolicies = 'rules'\n[model]\napi_key_file = 'keys/model'\n\
+                [profiles.other]\nurl = 'http://h:1'\napi_key_file = 'keys/model'\n";
+    let file = place.file("etc/fleet.toml", text);
+    let etc = place.0.path().join("etc");
+    let loaded = Loaded::load(&Sources { file: Some(file.clone()), ..Sources::default() }).expect("it loads");
+    assert_eq!(loaded.state_dir().expect("a directory"), etc.join("state"));
+    assert_eq!(PathBuf::from(&loaded.config.checks.policies), etc.join("rules"));
+    assert!(loaded.api_key("default").is_some() && loaded.api_key("other").is_some());
+
+    let flags = vec![flag("--state", "state.dir", "here")];
+    let environment = environment(&[("FLEET__CHECKS__POLICIES", "rules")]);
+    let loaded = Loaded::load(&Sources { file: Some(file), environment, flags }).expect("it loads");
+    assert_eq!(loaded.state_dir().expect("a directory"), PathBuf::from("here"));
+    assert_eq!(loaded.config.checks.policies, "rules");
+    let absolute = from_file("[checks]\npolicies = '/srv/rules'").expect("it loads");
+    assert_eq!(absolute.config.checks.policies, "/srv/rules");
+}
+
+#[test]
+fn a_council_that_is_bounded_by_the_hour_must_be_bounded_by_the_deliberation() {
+    let hourly = "[councils]\nQA.budget_tokens_per_hour = 9";
+    assert!(
+        told(from_file(hourly)).contains(
+            "councils.QA.budget_tokens_per_hour is 9 (a.toml:2); it must be 0 where budget.tokens is"
+        )
+    );
+    for each in ["[budget]\ntokens = 1", "[councils.QA]\nbudget_tokens = 1"] {
+        let text = match each.starts_with("[councils") {
+            true => format!("{each}\nbudget_tokens_per_hour = 9"),
+            false => format!("{each}\n{hourly}"),
+        };
+        assert!(from_file(&text).is_ok(), "{text}");
+    }
+    let unbounded = "[budget]\ntokens = 1\ntokens_per_hour = 9\n[councils]\nQA.budget_tokens = 0";
+    assert!(told(from_file(unbounded)).contains("be 0 where councils.QA.budget_tokens is"));
+}
+
+#[test]
 fn a_file_that_was_asked_for_must_be_there() {
     let sources = Sources { file: Some("/nowhere/at/all.toml".into()), ..Sources::default() };
     assert!(told(Loaded::load(&sources)).starts_with("cannot read /nowhere/at/all.toml: "));
@@ -222,7 +271,8 @@ fn an_unknown_key_is_named_with_its_place_and_what_there_is() {
         ("rounds = 1", "there is no key rounds (a.toml:1); the sections are"),
         (
             "[councils]\nDEV = 3",
-            "there is no key councils.DEV (a.toml:2); a council has agents, profile, rounds",
+            "there is no key councils.DEV (a.toml:2); a council has agents, budget_money, budget_money_per_hour, \
+             budget_tokens, budget_tokens_per_hour, profile, rounds",
         ),
         ("[councils.DEV]\nmodel = 'x'", "there is no key councils.DEV.model (a.toml:2); a council has"),
         ("[councils.DEV]", "there is no key councils.DEV (a.toml:1); a council has"),

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 
 use fleet_deliberation::{
     AgentId, Budget, CheckKind, CheckOutcome, CheckReport, Cost, Deliberation, Ending, JobKind, Lane,
@@ -106,6 +107,21 @@ pub struct LeftOut {
     pub needed: Cost,
     /// What there was for it.
     pub left: Budget,
+    /// The two in words; empty in events of earlier versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub why: String,
+}
+
+/// What was left out and why, in a line.
+impl fmt::Display for LeftOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.why.as_str() {
+            "" => {
+                write!(f, "{}; up to {}, with {} left", self.what, self.needed.within(self.left), self.left)
+            }
+            why => write!(f, "{}: {why}", self.what),
+        }
+    }
 }
 
 /// How near ties were told apart.
@@ -192,7 +208,8 @@ pub struct Proposal {
     pub model: String,
 }
 
-/// The check suite: a check that was not run is not there.
+/// The check suite: a check that was not run is not there, but for the tests given with the task, whose message then
+/// begins with `skipped: ` or `error: `.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Checks {
     /// The checks that ran, by name.
@@ -263,7 +280,9 @@ pub fn outcome(view: &View) -> Option<Outcome> {
 /// What a deliberation with a budget counts so far; `None` where there is none.
 pub(crate) fn spending(state: &Deliberation) -> Option<Box<Spending>> {
     let purse = state.purse.as_ref()?;
+    let architect = state.submission().selection.architect.is_some();
     let dropped = purse.dropped.iter().map(|dropped| LeftOut {
+        why: dropped.what.why(dropped.needed, dropped.left, architect),
         what: dropped.what.to_string(),
         needed: dropped.needed,
         left: dropped.left,
@@ -300,8 +319,9 @@ pub fn error_message(state: &Deliberation) -> String {
                 .map(|agent| format!("{}: {} ({})", agent.agent_id, agent.error, agent.error_type))
                 .collect();
             format!(
-                "{answered} of {} agents answered, {quorum} needed; {}",
+                "{answered} of {} {} answered, {quorum} needed; {}",
                 state.lanes.len(),
+                if state.lanes.len() == 1 { "agent" } else { "agents" },
                 causes.join("; ")
             )
         }
@@ -373,13 +393,16 @@ fn checks(report: Option<&CheckReport>) -> Checks {
     let result = |kind| report.and_then(|report| report.checks.get(&kind));
     let ran = |kind: CheckKind| {
         let result = result(kind)?;
-        let passed = match result.outcome {
-            CheckOutcome::Pass => true,
-            CheckOutcome::Fail => false,
+        let message = match result.outcome {
+            CheckOutcome::Pass | CheckOutcome::Fail => result.message.clone(),
+            // Whoever gave tests is told why they were not run.
+            CheckOutcome::Error if kind == CheckKind::Tests => format!("error: {}", result.message),
+            CheckOutcome::Skipped if kind == CheckKind::Tests => format!("skipped: {}", result.message),
             CheckOutcome::Error | CheckOutcome::Skipped => return None,
         };
+        let passed = result.outcome == CheckOutcome::Pass;
         let errors = result.faults.iter().map(ToString::to_string).collect();
-        Some((Cow::Borrowed(kind.as_str()), Check { passed, message: result.message.clone(), errors }))
+        Some((Cow::Borrowed(kind.as_str()), Check { passed, message, errors }))
     };
     let passed = |kind| result(kind).map(|result| result.outcome == CheckOutcome::Pass);
     let all_passed = CheckKind::ALL.into_iter().all(|kind| match kind {

@@ -1,19 +1,21 @@
 //! Takes commands, lets the rules decide, stores what they decided.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use fleet_deliberation::{
     AGENTS_MAX, AgentId, Budget, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError,
-    Priority, Rejection, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges,
+    Priority, Rejection, Role, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges,
     check_rounds, check_test_writers, check_timeout, check_top_k,
 };
 use serde::Serialize;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use crate::announcement::error_type;
 use crate::histories::{Histories, Loaded};
-use crate::hours::Hours;
+use crate::hours::{HourStanding, Hours};
 use crate::in_flight::{InFlight, Move};
 use crate::past::Recording;
 use crate::port::{Answers, Clock, Entropy, HistoryInfo, HistoryKind, Listing, Observer, StoreError};
@@ -49,6 +51,8 @@ pub struct Settings {
     /// What the deliberations may cost together that a council opens within an hour of the clock. It bounds those
     /// whose own budget is bounded in the same.
     pub hourly: Budget,
+    /// Both for councils of which something else holds.
+    pub budgets: BTreeMap<Role, CouncilBudget>,
     /// The longest a deliberation may take, in milliseconds.
     pub timeout_ms: u64,
     /// How many deliberations may be under way at once.
@@ -57,6 +61,15 @@ pub struct Settings {
     pub served_ms: u64,
     /// How many deliberations are kept in memory.
     pub cached_max: NonZeroUsize,
+}
+
+/// What the deliberations of one council may cost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CouncilBudget {
+    /// Each of them, unless a task says otherwise.
+    pub each: Budget,
+    /// Those together that are opened within an hour of the clock.
+    pub hourly: Budget,
 }
 
 /// A task as a client submits it. What is `None` was not said.
@@ -123,6 +136,8 @@ pub struct Filter {
     pub status: Option<Status>,
     /// The council's role, in small or in capital letters.
     pub role: Option<String>,
+    /// What kind of end it was, such as `cancelled`, of those that gave no verdict.
+    pub error_type: Option<String>,
 }
 
 impl Filter {
@@ -130,6 +145,7 @@ impl Filter {
         let role = &state.submission().role;
         self.status.is_none_or(|status| status == state.status())
             && self.role.as_deref().is_none_or(|wanted| role.as_str().eq_ignore_ascii_case(wanted))
+            && self.error_type.as_deref().is_none_or(|wanted| error_type(state) == Some(wanted))
     }
 }
 
@@ -169,7 +185,8 @@ impl Coordinator {
         settings: Settings,
     ) -> Coordinator {
         let (in_flight, closing) = (InFlight::default(), CancellationToken::new());
-        let hours = Hours::new(Arc::clone(&histories), Arc::clone(&clock), settings.hourly);
+        let hourly = settings.budgets.iter().map(|(role, budget)| (role.clone(), budget.hourly)).collect();
+        let hours = Hours::new(Arc::clone(&histories), Arc::clone(&clock), (settings.hourly, hourly));
         Coordinator {
             histories,
             answers,
@@ -253,7 +270,7 @@ impl Coordinator {
             },
         };
         let at = self.clock.now();
-        if self.hours.bound(submission.budget) {
+        if self.hours.bound(&submission.role, submission.budget) {
             // What was accepted before needs nothing reserved.
             if let Some(known) = self.histories.refresh(&id).await? {
                 return self.submitted_again(&known, submission);
@@ -400,6 +417,11 @@ impl Coordinator {
         Ok(newest)
     }
 
+    /// Where the hours of the councils stand that may only spend so much in one, by role.
+    pub async fn hours(&self) -> Result<Vec<HourStanding>, StoreError> {
+        self.hours.standing(self.councils.all().iter().map(|council| &council.role)).await
+    }
+
     /// What the councils are busy with.
     pub async fn at_work(&self) -> Result<AtWork, HandleError> {
         let mut at_work = AtWork::default();
@@ -464,6 +486,8 @@ impl Coordinator {
                 false => None,
             },
         };
+        let budget =
+            self.settings.budgets.get(&council.role).map_or(self.settings.budget, |budget| budget.each);
         let rounds = request.rounds.or(council.settings.rounds).unwrap_or(self.settings.rounds);
         Ok(Submission {
             id,
@@ -475,8 +499,8 @@ impl Coordinator {
             timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),
             selection,
             budget: Budget {
-                tokens: request.budget.tokens.or(self.settings.budget.tokens),
-                money_micros: request.budget.money_micros.or(self.settings.budget.money_micros),
+                tokens: request.budget.tokens.or(budget.tokens),
+                money_micros: request.budget.money_micros.or(budget.money_micros),
             },
             fingerprint: Digest::of(&content).to_string(),
             submitter: request.submitter,

@@ -40,7 +40,7 @@ pub enum HandleError {
     },
     /// What is left of what a council may spend in an hour cannot open the deliberation: come back later.
     #[error(
-        "the council of role {role} may spend {hourly} an hour (budget.tokens_per_hour, budget.money_per_hour), and \
+        "the council of role {role} may spend {hourly} an hour (budget.tokens_per_hour, budget.money_per_hour, or its own), and \
          what is left of that, {left}, cannot open it; try again later"
     )]
     Exhausted {

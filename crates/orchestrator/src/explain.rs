@@ -67,6 +67,9 @@ pub struct Explanation {
     pub revisions: Vec<RevisionShown>,
     /// How the tests that agents wrote came out, in the order in which they did; none where none were written.
     pub trials: Vec<TrialShown>,
+    /// How many agents were to write tests, of whom none was asked as no code of the proposals was run; `None`
+    /// elsewhere.
+    pub tests_skipped: Option<u32>,
     /// How near ties were told apart; `None` where there were none.
     pub near_ties: Option<NearTiesShown>,
     /// What speaks against the order.
@@ -143,6 +146,7 @@ pub fn explain(past: &Past) -> Explanation {
         reviews: talk::reviews(past),
         revisions: talk::revisions(past),
         trials: trials::of(past),
+        tests_skipped: trials::skipped(past),
         near_ties: near_ties::of(past),
         dissent: dissent::of(past),
         cost: cost::of(past),

@@ -4,6 +4,8 @@
 //! reservation stands for all that it may spend, until it is known what it has spent: from the coordinator that ended
 //! it, or from its own history once its time is over.
 
+mod book;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,14 +14,12 @@ use fleet_deliberation::{
     Rejection, Role, Submission, Timestamp, decide,
 };
 
-use crate::port::{Clock, Entry, HistoryId, HistoryKind, Listing, Sequence, StoreError};
+use self::book::{Book, LATE_MS, Page, after};
+use crate::port::{Clock, Entry, HistoryId, HistoryKind, Listing, StoreError};
 use crate::{HandleError, Histories, chain};
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
-/// How long after its time a deliberation that is not in the log may still come to it, in milliseconds: an append
-/// takes its time.
-const LATE_MS: u64 = 60_000;
 /// The shortest time after which it is worth to come back, in milliseconds.
 const RETRY_MS_MIN: u64 = 1_000;
 
@@ -27,44 +27,96 @@ const RETRY_MS_MIN: u64 = 1_000;
 pub(crate) struct Hours {
     histories: Arc<Histories>,
     clock: Arc<dyn Clock>,
-    hourly: Budget,
+    /// What holds for every council, but for those of which something else does.
+    hourly: (Budget, BTreeMap<Role, Budget>),
     books: Mutex<BTreeMap<Role, SharedBook>>,
     /// Deliberations that ended and are not settled yet.
     ended: Mutex<Endings>,
+}
+
+/// Where the hour of a council stands that is going on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HourStanding {
+    /// Whose.
+    pub role: Role,
+    /// When it is over.
+    pub until: Timestamp,
+    /// What the council may spend in it.
+    pub hourly: Budget,
+    /// What is reserved by deliberations that have not ended, or of which that is not known.
+    pub reserved: Cost,
+    /// What those have spent that have ended.
+    pub spent: Cost,
 }
 
 /// One council's reservations are made one after the other.
 type SharedBook = Arc<tokio::sync::Mutex<Book>>;
 type Endings = BTreeMap<(Role, Hour), Vec<(DeliberationId, Cost)>>;
 
-/// The hour of a council that is going on, as far as it is known.
-#[derive(Default)]
-struct Book {
-    hour: Option<Hour>,
-    page: Page,
-}
-
-/// The history of an hour, as far as it is read.
-#[derive(Default)]
-struct Page {
-    ledger: HourLedger,
-    sequence: Sequence,
-    digest: Digest,
-}
-
 impl Hours {
-    pub(crate) fn new(histories: Arc<Histories>, clock: Arc<dyn Clock>, hourly: Budget) -> Hours {
+    pub(crate) fn new(
+        histories: Arc<Histories>,
+        clock: Arc<dyn Clock>,
+        hourly: (Budget, BTreeMap<Role, Budget>),
+    ) -> Hours {
         Hours { histories, clock, hourly, books: Mutex::default(), ended: Mutex::default() }
     }
 
+    /// What a council may spend in an hour.
+    fn hourly(&self, role: &Role) -> Budget {
+        self.hourly.1.get(role).copied().unwrap_or(self.hourly.0)
+    }
+
     /// Whether a deliberation with this budget is bounded by its council's hour.
-    pub(crate) fn bound(&self, budget: Budget) -> bool {
-        !budget.both(self.hourly).is_none()
+    pub(crate) fn bound(&self, role: &Role, budget: Budget) -> bool {
+        !budget.both(self.hourly(role)).is_none()
+    }
+
+    /// Where the hours that are going on stand, of those of `roles` that may only spend so much in one.
+    pub(crate) async fn standing(
+        &self,
+        roles: impl Iterator<Item = &Role>,
+    ) -> Result<Vec<HourStanding>, StoreError> {
+        let hour = Hour::of(self.clock.now());
+        let mut standing = Vec::new();
+        for role in roles {
+            let hourly = self.hourly(role);
+            if hourly.is_none() {
+                continue;
+            }
+            let book = Arc::clone(lock(&self.books).entry(role.clone()).or_default());
+            let mut book = book.lock().await;
+            self.turn_to(&mut book, role, hour).await?;
+            let HourLedger { open, spent, .. } = &book.ledger;
+            let reserved = open.values().map(|open| open.amount).sum();
+            standing.push(HourStanding {
+                role: role.clone(),
+                until: hour.end(),
+                hourly,
+                reserved,
+                spent: *spent,
+            });
+        }
+        Ok(standing)
+    }
+
+    /// Opens the book at an hour, with what is known of the ends of its deliberations.
+    async fn turn_to(&self, book: &mut Book, role: &Role, hour: Hour) -> Result<(), StoreError> {
+        if book.hour != Some(hour) {
+            let page = self.read(role, hour, Page::default()).await?;
+            self.close_earlier(role, hour).await;
+            *book = Book::of(hour, page, Vec::new());
+        }
+        let ended = self.drained(role, hour, &book.ledger);
+        book.learn(ended);
+        Ok(())
     }
 
     /// Notes that a deliberation has ended, so that its hour has back what it did not spend.
     pub(crate) fn ended(&self, state: &Deliberation) {
-        let Some(purse) = state.purse.as_ref().filter(|_| self.bound(state.submission().budget)) else {
+        let Some(purse) =
+            state.purse.as_ref().filter(|_| self.bound(&state.submission().role, state.submission().budget))
+        else {
             return;
         };
         let key = (state.submission().role.clone(), Hour::of(state.opened.at));
@@ -85,29 +137,37 @@ impl Hours {
         let (role, hour) = (&submission.role, Hour::of(at));
         let book = Arc::clone(lock(&self.books).entry(role.clone()).or_default());
         let mut book = book.lock().await;
-        if book.hour != Some(hour) {
-            let page = self.read(role, hour, Page::default()).await?;
-            self.close_earlier(role, hour).await;
-            *book = Book { hour: Some(hour), page };
-        }
         for _ in 0..CONFLICTS_MAX {
-            let mut news = self.drained(role, hour, &book.page.ledger);
-            let mut ledger = after(&book.page.ledger, &news);
-            let mut granted = self.opens(&ledger, submission, at)?;
-            if granted.is_none() && !ledger.open.is_empty() {
-                news.extend(self.looked_up(&ledger).await?);
-                ledger = after(&book.page.ledger, &news);
-                granted = self.opens(&ledger, submission, at)?;
+            self.turn_to(&mut book, role, hour).await?;
+            let mut granted = self.opens(&book.ledger, submission, at)?;
+            let now = self.clock.now();
+            if granted.is_none() && book.must_look(now) {
+                let found = self.looked_up(&book.ledger).await?;
+                book.learn(found);
+                book.looked_at = Some(now);
+                granted = self.opens(&book.ledger, submission, at)?;
             }
-            let Some(budget) = granted else { return Err(self.exhausted(role, hour, &ledger)) };
-            news.push(ledger.reserve(self.hourly, &submission.id, budget, at.plus_ms(submission.timeout_ms)));
+            // What was learnt stays in the book: whoever is refused next has nothing read for it again.
+            let Some(budget) = granted else { return Err(self.exhausted(role, hour, &book.ledger)) };
+            let until = at.plus_ms(submission.timeout_ms);
+            let mut news = book.news.clone();
+            news.push(book.ledger.reserve(self.hourly(role), &submission.id, budget, until));
             match self.append(role, hour, &mut book.page, news).await {
-                Ok(()) => return Ok(budget),
+                Ok(()) => {
+                    book.ledger = book.page.ledger.clone();
+                    book.news.clear();
+                    return Ok(budget);
+                }
                 Err(StoreError::Conflict) => {
-                    let page = std::mem::take(&mut book.page);
+                    let (page, mut news) = (std::mem::take(&mut book.page), std::mem::take(&mut book.news));
                     book.hour = None;
-                    book.page = self.read(role, hour, page).await?;
-                    book.hour = Some(hour);
+                    let page = self.read(role, hour, page).await?;
+                    // Whoever wrote meanwhile may have settled some of them.
+                    news.retain(|event| match event {
+                        HourEvent::Settled { id, .. } => page.ledger.open.contains_key(id),
+                        HourEvent::Reserved { .. } | HourEvent::Closed => false,
+                    });
+                    *book = Book { looked_at: book.looked_at, ..Book::of(hour, page, news) };
                 }
                 Err(error) => {
                     // Whether it is there is not known.
@@ -130,7 +190,8 @@ impl Hours {
             let submission = Box::new(Submission { budget, ..submission.clone() });
             decide(None, Command::Submit { submission, at }).map(|_| budget)
         };
-        let granted = ledger.grant(self.hourly, &submission.id, submission.budget);
+        let hourly = self.hourly(&submission.role);
+        let granted = ledger.grant(hourly, &submission.id, submission.budget);
         match opened(granted) {
             Ok(budget) => Ok(Some(budget)),
             Err(_) if granted != submission.budget => opened(submission.budget).map(|_| None),
@@ -142,10 +203,11 @@ impl Hours {
         let now = self.clock.now();
         let lapses = ledger.open.values().map(|open| open.until);
         let next = lapses.filter(|until| *until > now).fold(hour.end(), Timestamp::min);
+        let hourly = self.hourly(role);
         HandleError::Exhausted {
             role: role.clone(),
-            hourly: self.hourly,
-            left: self.hourly.less(ledger.used()),
+            hourly,
+            left: hourly.less(ledger.used()),
             retry_after_ms: next.ms_since(now).max(RETRY_MS_MIN),
         }
     }
@@ -236,12 +298,6 @@ impl Hours {
         *page = Page { ledger, sequence, digest };
         Ok(())
     }
-}
-
-fn after(ledger: &HourLedger, events: &[HourEvent]) -> HourLedger {
-    let mut ledger = ledger.clone();
-    events.iter().for_each(|event| ledger.evolve(event));
-    ledger
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

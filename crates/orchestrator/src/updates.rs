@@ -94,6 +94,7 @@ fn agent(event: &Event) -> Option<&AgentId> {
         Event::Opened(_)
         | Event::RingFormed { .. }
         | Event::TestsRequested { .. }
+        | Event::TestsSkipped { .. }
         | Event::TrialsRequested { .. }
         | Event::JudgingOpened { .. }
         | Event::Dropped { .. }
@@ -142,6 +143,7 @@ fn about(event: &Event) -> Option<About> {
         | Event::RevisionFailed { .. }
         | Event::RevisionRefused { .. }
         | Event::TestsRequested { .. }
+        | Event::TestsSkipped { .. }
         | Event::TestsWritten { .. }
         | Event::TestsFailed { .. }
         | Event::TrialsRequested { .. }
@@ -176,6 +178,9 @@ pub(crate) fn sentence(state: &Deliberation, event: &Event) -> String {
             (1, 0) => "the only proposal is in".into(),
             (1, _) => "the only proposal is in; nobody is there to review it".into(),
             (proposals, 0) => format!("all {proposals} proposals are in"),
+            (proposals, _) if state.purse.is_some() => {
+                format!("all {proposals} proposals are in; a peer reviews each if the budget allows it")
+            }
             (proposals, _) => format!("all {proposals} proposals are in; each is reviewed by a peer"),
         },
         Event::ReviewRequested { round, author, reviewer, .. } => {
@@ -207,6 +212,9 @@ pub(crate) fn sentence(state: &Deliberation, event: &Event) -> String {
         Event::TestsRequested { writers, authors, .. } => {
             let (agents, proposals) = (writers.len(), counted(authors.len(), "proposal"));
             format!("{} {} asked for tests of {proposals}", counted(agents, "agent"), are(agents))
+        }
+        Event::TestsSkipped { .. } => {
+            "no agent is asked for tests, as none could be run: no code of the proposals was".into()
         }
         Event::TestsWritten { writer, .. } => format!("{writer} has written tests"),
         Event::TestsFailed { writer, failure } => format!("{writer} gave no tests: {}", why(failure)),
@@ -266,8 +274,8 @@ pub(crate) fn sentence(state: &Deliberation, event: &Event) -> String {
             format!("{what} {author} counts {} against the budget", cost.within(state.submission().budget))
         }
         Event::Dropped { what, needed, left } => {
-            let needed = needed.within(state.submission().budget);
-            format!("left out for the budget: {what}; they may take {needed}, and there are {left}")
+            let architect = state.submission().selection.architect.is_some();
+            format!("left out for the budget: {what}: {}", what.why(*needed, *left, architect))
         }
         Event::Ended { ending: Ending::Completed(verdict), .. } => match verdict.winner() {
             Some(winner) => format!("{} wins: {}", winner.author, verdict.why),

@@ -139,9 +139,9 @@ impl OrchestratorService for Grpc {
         &self,
         request: Request<wire::ListDeliberationsRequest>,
     ) -> Result<Response<wire::ListDeliberationsResponse>, Status> {
-        let wire::ListDeliberationsRequest { limit, status, role } = request.into_inner();
+        let wire::ListDeliberationsRequest { limit, status, role, error_type } = request.into_inner();
         let limit = ask::number("limit", limit, LIST_MAX)?.unwrap_or(LIST_DEFAULT);
-        let filter = ask::filter(status, role)?;
+        let filter = ask::filter(status, role, error_type)?;
         let newest = self.coordinator.newest(limit, &filter).await.map_err(self::status::status)?;
         let deliberations = newest.iter().map(|loaded| answer::info(&loaded.state)).collect();
         Ok(Response::new(wire::ListDeliberationsResponse { deliberations }))
@@ -191,8 +191,13 @@ impl OrchestratorService for Grpc {
             },
             false => None,
         };
+        let hours = match include_stats {
+            true => figures::hours(coordinator, health).await?,
+            false => Vec::new(),
+        };
         let uptime_seconds = i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX);
-        Ok(Response::new(wire::GetStatusResponse { status: health.as_str().into(), uptime_seconds, stats }))
+        let status = health.as_str().into();
+        Ok(Response::new(wire::GetStatusResponse { status, uptime_seconds, stats, hours }))
     }
 
     async fn orchestrate(
@@ -201,7 +206,8 @@ impl OrchestratorService for Grpc {
     ) -> Result<Response<wire::OrchestrateResponse>, Status> {
         let (time_left, trace) = (ask::time_left(request.metadata()), ask::trace(request.metadata()));
         let submission = fleet_orchestrator::Request { trace, ..orchestrate::request(request.into_inner())? };
-        let accepted = self.coordinator.submit(submission).await.map_err(status)?;
+        let accepted = self.coordinator.submit(submission).await;
+        let accepted = accepted.map_err(|error| status(orchestrate::in_options(error)))?;
         let view = self.wait(&accepted.id, time_left).await?;
         orchestrate::response(&view, self.clock.now()).map(Response::new)
     }

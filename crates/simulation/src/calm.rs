@@ -1,5 +1,6 @@
 //! A world without faults, for rules of the loop that are told as small stories.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -36,6 +37,7 @@ pub fn settings() -> OrchestratorSettings {
             architect: false,
             budget: Budget::default(),
             hourly: Budget::default(),
+            budgets: BTreeMap::new(),
             timeout_ms: 300_000,
             in_flight_max: 100,
             served_ms: 3_600_000,
@@ -126,6 +128,12 @@ impl Calm {
     pub fn pass_ms(&self, ms: u64) {
         let world = self.world.clone();
         self.run(async move { world.pause(ms).await });
+    }
+
+    /// How often a history has been read from the log.
+    #[must_use]
+    pub fn reads(&self) -> u64 {
+        self.world.lock().reads
     }
 
     /// What time it is.

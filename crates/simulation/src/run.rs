@@ -243,6 +243,7 @@ fn settings() -> OrchestratorSettings {
             architect: true,
             budget: Budget::default(),
             hourly: Budget { tokens: Some(invariants::TOKENS_PER_HOUR), money_micros: None },
+            budgets: std::collections::BTreeMap::new(),
             timeout_ms: 120_000,
             in_flight_max: 16,
             served_ms: 3_600_000,

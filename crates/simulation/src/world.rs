@@ -37,6 +37,8 @@ pub(crate) struct State {
     pub(crate) dying: BTreeSet<usize>,
     pub(crate) spawned: Vec<(Owner, Task)>,
     pub(crate) log: Vec<Stored>,
+    /// How often a history was read.
+    pub(crate) reads: u64,
     pub(crate) histories: BTreeMap<HistoryId, History>,
     pub(crate) answers: Vec<Arc<Answer>>,
     pub(crate) by_job: BTreeMap<JobId, usize>,
@@ -124,6 +126,7 @@ impl World {
             dying: BTreeSet::new(),
             spawned: Vec::new(),
             log: Vec::new(),
+            reads: 0,
             histories: BTreeMap::new(),
             answers: Vec::new(),
             by_job: BTreeMap::new(),

@@ -80,13 +80,19 @@ fn the_newest_come_first_and_a_filter_leaves_out_the_others() {
     for (id, role) in [("a", "DEV"), ("b", "QA"), ("c", "DEV")] {
         submit(&calm, &coordinator, id, role, 1);
     }
-    let of = |status, role: Option<&str>| Filter { status, role: role.map(str::to_owned) };
+    let of =
+        |status, role: Option<&str>| Filter { status, role: role.map(str::to_owned), ..Filter::default() };
     assert_eq!(newest(&calm, &coordinator, 10, Filter::default()), ["c", "b", "a"]);
     assert_eq!(newest(&calm, &coordinator, 2, Filter::default()), ["c", "b"]);
     assert_eq!(newest(&calm, &coordinator, 10, of(Some(Status::Completed), None)), ["b"]);
     assert_eq!(newest(&calm, &coordinator, 10, of(Some(Status::Pending), None)), ["c", "a"]);
     assert_eq!(newest(&calm, &coordinator, 1, of(None, Some("dev"))), ["c"]);
     assert!(newest(&calm, &coordinator, 10, of(Some(Status::Completed), Some("DEV"))).is_empty());
+    let (cancelled, id) = (Arc::clone(&coordinator), DeliberationId::new("a").unwrap());
+    calm.run(async move { cancelled.cancel(&id, "enough".into()).await.unwrap() });
+    let of_end = |kind: &str| Filter { error_type: Some(kind.into()), ..Filter::default() };
+    assert_eq!(newest(&calm, &coordinator, 10, of_end("cancelled")), ["a"]);
+    assert!(newest(&calm, &coordinator, 10, of_end("timeout")).is_empty());
 }
 
 #[test]

@@ -148,7 +148,7 @@ fn an_end_without_a_verdict_says_why() {
     let id = story.submit(1, 0);
     assert_eq!(
         last(&story, &id),
-        "no verdict: 0 of 1 agents answered, 1 needed; agent-dev-001: the key is wrong (unauthorized)"
+        "no verdict: 0 of 1 agent answered, 1 needed; agent-dev-001: the key is wrong (unauthorized)"
     );
     let story = Story::of(Model::Hangs);
     let (id, coordinator) = (story.submit(1, 0), Arc::clone(&story.coordinator));

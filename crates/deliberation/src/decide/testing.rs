@@ -1,8 +1,8 @@
 //! Asks agents for tests where the task brings none, and for trials by them.
 
 use crate::{
-    AgentId, Deliberation, Event, Failure, FailureKind, JobId, JobKind, Purse, Report, Standing, Testing,
-    Timestamp, budget, schedule,
+    AgentId, CheckKind, CheckOutcome, Deliberation, Event, Failure, FailureKind, JobId, JobKind, Purse,
+    Report, Standing, Testing, Timestamp, budget, schedule,
 };
 
 use super::misfit;
@@ -29,6 +29,10 @@ pub(super) fn next(state: &Deliberation, at: Timestamp) -> Option<Vec<Event>> {
             if authors.len() < 2 {
                 return None;
             }
+            if !runs_here(state, &authors) {
+                let asked_for = u32::try_from(writers.len()).unwrap_or(u32::MAX);
+                return Some(vec![Event::TestsSkipped { asked_for }]);
+            }
             let (writers, dropped) = budget::writers(state, writers, &authors);
             let window = schedule::testing(state, at);
             let asked = (!writers.is_empty()).then_some(Event::TestsRequested { writers, authors, window });
@@ -51,6 +55,17 @@ fn worth_testing(state: &Deliberation) -> Vec<AgentId> {
         checks.is_some_and(|checks| checks.standing() != Standing::Failed)
     });
     lanes.map(|lane| lane.author.clone()).collect()
+}
+
+/// Whether any code of these was run, or might have been: where none was, for want of a sandbox, of a toolchain or of
+/// code, tests would not be either, and are not paid for.
+fn runs_here(state: &Deliberation, authors: &[AgentId]) -> bool {
+    let lanes = state.lanes.iter().filter(|lane| authors.contains(&lane.author));
+    let mut runs = lanes.map(|lane| {
+        let checks = lane.current().and_then(|version| version.checks.as_ref());
+        checks.and_then(|checks| checks.get(CheckKind::DryRun))
+    });
+    runs.any(|run| run.is_none_or(|run| run.ran || run.outcome != CheckOutcome::Skipped))
 }
 
 /// What came of writing tests.

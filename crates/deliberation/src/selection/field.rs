@@ -16,13 +16,7 @@ pub(crate) fn near_ties<'a, 'b>(entrants: &'b [Entrant<'a>], top_k: u32) -> Vec<
         return near;
     };
     for entrant in entrants {
-        let hardly_worse = entrant.standing == first.standing
-            && entrant.behaviour == first.behaviour
-            && entrant.merit.failures() <= first.merit.failures()
-            && entrant.merit.findings_weight < first.merit.findings_weight.saturating_add(WEIGHT_APART);
-        // A single token may be what makes one of two right, so that only what is the same is left out.
-        let same = |other: &&Entrant<'_>| other.sketch.likeness(entrant.sketch) == Some(1.0);
-        if hardly_worse && !near.iter().any(same) {
+        if hardly_worse(entrant, first) && !near.iter().any(|other| same(other, entrant)) {
             near.push(entrant);
         }
         if near.len() == top_k as usize {
@@ -30,6 +24,24 @@ pub(crate) fn near_ties<'a, 'b>(entrants: &'b [Entrant<'a>], top_k: u32) -> Vec<
         }
     }
     near
+}
+
+/// Whether an entrant is the same as the near tie `of`, and would itself be one of the `first` but for that.
+pub(crate) fn is_copy(entrant: &Entrant<'_>, of: &Entrant<'_>, first: &Entrant<'_>) -> bool {
+    same(of, entrant) && hardly_worse(entrant, first)
+}
+
+/// Whether an entrant stands hardly below the first one.
+fn hardly_worse(entrant: &Entrant<'_>, first: &Entrant<'_>) -> bool {
+    entrant.standing == first.standing
+        && entrant.behaviour == first.behaviour
+        && entrant.merit.failures() <= first.merit.failures()
+        && entrant.merit.findings_weight < first.merit.findings_weight.saturating_add(WEIGHT_APART)
+}
+
+/// A single token may be what makes one of two right, so that only what is the same counts as such.
+fn same(one: &Entrant<'_>, other: &Entrant<'_>) -> bool {
+    one.sketch.likeness(other.sketch) == Some(1.0)
 }
 
 /// Every pair of `candidates` in both orders, with its judges.

@@ -40,10 +40,8 @@ pub(crate) fn of(state: &Deliberation) -> Verdict {
     let neutral = neutral.unwrap_or(0.0);
     let tiebreak = tiebreak::of(state, &entrants);
     if let Some(tiebreak) = &tiebreak {
-        let order = tiebreak.order();
-        let place = |entrant: &Entrant<'_>| order.iter().position(|author| **author == entrant.lane.author);
         // Stable: those that are no near ties stay in their order.
-        entrants.sort_by_key(|entrant| place(entrant).unwrap_or(usize::MAX));
+        entrants.sort_by_key(|entrant| tiebreak.place(&entrant.lane.author));
     }
 
     let unchecked =

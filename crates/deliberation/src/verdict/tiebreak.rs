@@ -1,8 +1,8 @@
 //! How near ties are told apart: what judges and an architect said of them.
 
 use super::rule::{Entrant, by_evidence};
-use super::{Strength, Tiebreak, Votes};
-use crate::selection::{near_ties, strengths};
+use super::{Copied, Strength, Tiebreak, Votes};
+use crate::selection::{is_copy, near_ties, strengths};
 use crate::{AgentId, Deliberation, Judging};
 
 /// The near ties there are to tell apart, in the order of the evidence; none where nobody is to.
@@ -27,6 +27,7 @@ pub(super) fn of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Option<Tiebr
     let choosing = state.choosing.as_deref();
     let outcome = choosing.and_then(|choosing| choosing.outcome.as_ref());
     Some(Tiebreak {
+        copies: copies(entrants, &computed),
         computed,
         strengths,
         votes,
@@ -37,13 +38,44 @@ pub(super) fn of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Option<Tiebr
 }
 
 impl Tiebreak {
+    /// Where an author's proposal goes: near ties in the order of the verdict, each with its copies behind it, then all
+    /// others. Where nothing told near ties apart, they share a place.
+    pub(super) fn place(&self, author: &AgentId) -> (usize, bool) {
+        let copied = self.copies.iter().find(|copied| copied.author == *author);
+        let of = copied.map_or(author, |copied| &copied.of);
+        match self.order().into_iter().position(|near| near == of) {
+            Some(place) if self.told_apart() => (place, copied.is_some()),
+            Some(_) => (0, false),
+            None => (usize::MAX, false),
+        }
+    }
+
+    /// Whether judges or an architect said anything of the near ties.
+    #[must_use]
+    pub fn told_apart(&self) -> bool {
+        !self.strengths.is_empty() || self.choice.is_some()
+    }
+
     /// The near ties in the order of the verdict.
-    pub(super) fn order(&self) -> Vec<&AgentId> {
+    fn order(&self) -> Vec<&AgentId> {
         let chosen = self.choice.iter().map(|choice| &choice.author);
         let is_chosen =
             |author: &&AgentId| self.choice.as_ref().is_some_and(|choice| choice.author == **author);
         chosen.chain(self.computed.iter().filter(|author| !is_chosen(author))).collect()
     }
+}
+
+/// Those of `entrants`, which stand in the order of the evidence, that are no near ties only because one of `near` is
+/// the same.
+fn copies(entrants: &[Entrant<'_>], near: &[AgentId]) -> Vec<Copied> {
+    let Some(first) = entrants.first() else { return Vec::new() };
+    let (near, others): (Vec<_>, Vec<_>) =
+        entrants.iter().partition(|entrant| near.contains(&entrant.lane.author));
+    let copied = |entrant: &&Entrant<'_>| {
+        let of = near.iter().find(|near| is_copy(entrant, near, first))?;
+        Some(Copied { author: entrant.lane.author.clone(), of: of.lane.author.clone() })
+    };
+    others.iter().filter_map(copied).collect()
 }
 
 fn candidates_of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Vec<AgentId> {

@@ -1,10 +1,12 @@
 //! `fleet deliberate`: a task, a council, a verdict.
 
+use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::path::Path;
 
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
-use fleet_deliberation::{Budget, DeliberationId, MONEY_MAX, Priority, Role, Task};
+use fleet_deliberation::{Budget, DeliberationId, MONEY_MAX, Priority, Role, TESTS, Task};
 use fleet_orchestrator::port::Entropy as _;
 use fleet_orchestrator::{HandleError, Request, Scope};
 
@@ -37,7 +39,7 @@ fn request(asked: &Deliberate) -> anyhow::Result<Request> {
             description: description(asked)?,
             rubric: asked.rubric.clone().unwrap_or_default(),
             requirements: asked.require.clone(),
-            metadata: asked.metadata.iter().cloned().collect(),
+            metadata: metadata(asked)?,
         },
         role: asked.role.clone(),
         rounds: asked.rounds,
@@ -55,6 +57,24 @@ fn request(asked: &Deliberate) -> anyhow::Result<Request> {
     };
     request.validate().map_err(|rejection| in_flags(HandleError::Rejected(rejection).into()))?;
     Ok(request)
+}
+
+/// What is said by `--metadata`, and the tests that `--tests` names.
+fn metadata(asked: &Deliberate) -> anyhow::Result<BTreeMap<String, String>> {
+    let mut metadata: BTreeMap<String, String> = asked.metadata.iter().cloned().collect();
+    let Some(path) = &asked.tests else { return Ok(metadata) };
+    if metadata.contains_key(TESTS) {
+        let message = "--tests and --metadata tests=... both give tests; leave one of them out";
+        return Err(Problem::new(Exit::Refused, message).into());
+    }
+    metadata.insert(TESTS.to_owned(), text_of(path)?);
+    Ok(metadata)
+}
+
+fn text_of(path: &Path) -> anyhow::Result<String> {
+    let read = std::fs::read_to_string(path);
+    let problem = |e| Problem::new(Exit::Refused, format!("{} cannot be read as text: {e}", path.display()));
+    Ok(read.map_err(problem)?)
 }
 
 fn budget(asked: &Deliberate) -> anyhow::Result<Budget> {
@@ -177,7 +197,8 @@ async fn remotely(address: &str, request: Request, json: bool) -> anyhow::Result
     let find = || Some(address.to_owned());
     let what = Asked { id: id.clone(), after: 0, tokens: true, only_end: true };
     let following = Following::new(remote.clone(), &find, what);
-    let followed = follow::remotely(following, &id, Some(&remote), signals, Shows::steps()).await?;
+    let followed =
+        follow::remotely(following, &id, Some(&remote), Some(address), signals, Shows::steps()).await?;
     let outcome = followed.context("a deliberation that was followed to its end has an outcome")?;
     show::outcome(&outcome, &format!("the server at {address}"), json)
 }
@@ -207,12 +228,7 @@ fn description(asked: &Deliberate) -> anyhow::Result<String> {
             Ok(text)
         }
         (Some(task), _) => Ok(task.clone()),
-        (None, Some(path)) => {
-            let read = std::fs::read_to_string(path);
-            let problem =
-                |e| Problem::new(Exit::Refused, format!("{} cannot be read as text: {e}", path.display()));
-            Ok(read.map_err(problem)?)
-        }
+        (None, Some(path)) => text_of(path),
         (None, None) => Err(Problem::new(Exit::Refused, "there is no task")).context("reading the task"),
     }
 }

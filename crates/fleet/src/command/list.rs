@@ -11,8 +11,8 @@ use crate::show::{print, say};
 use crate::state::{Source, at_work, source};
 use crate::{Exit, Problem};
 
-/// The most that are listed at once.
-const LIMIT_MAX: u32 = 1000;
+/// What kind of end a deliberation has that was cancelled.
+const CANCELLED: &str = "cancelled";
 
 #[derive(Serialize)]
 struct Row {
@@ -70,23 +70,27 @@ pub(super) async fn run(loaded: &Loaded, asked: List) -> anyhow::Result<Exit> {
 
 /// What is listed, the newest first.
 async fn rows(source: &Source, asked: &List) -> anyhow::Result<Vec<Row>> {
-    // Who was cancelled is not asked for on the wire: it is told from what has failed.
-    let limit = if asked.status == Some(ListedStatus::Cancelled) { LIMIT_MAX } else { asked.limit };
+    let error_type = (asked.status == Some(ListedStatus::Cancelled)).then(|| CANCELLED.to_owned());
+    let limit = asked.limit;
     let mut rows = Vec::new();
     for status in statuses(asked.status) {
         match source {
             Source::Server(remote) => {
-                let listed = remote.list(limit, status.map(wire_status), asked.role.clone()).await?;
+                let listed = remote
+                    .list(limit, status.map(wire_status), asked.role.clone(), error_type.clone())
+                    .await?;
                 rows.extend(listed.into_iter().map(Row::of_info));
             }
             Source::Files(coordinator) => {
-                let filter = Filter { status: *status, role: asked.role.clone() };
+                let filter =
+                    Filter { status: *status, role: asked.role.clone(), error_type: error_type.clone() };
                 let newest = coordinator.newest(limit as usize, &filter).await?;
                 rows.extend(newest.iter().map(|loaded| Row::of_state(&loaded.state)));
             }
         }
     }
     if asked.status == Some(ListedStatus::Cancelled) {
+        // A server of an earlier version does not know what it was asked.
         rows.retain(Row::is_cancelled);
     }
     if asked.status == Some(ListedStatus::Left) {
@@ -121,7 +125,7 @@ fn wire_status(status: Status) -> DeliberationStatus {
 
 impl Row {
     fn is_cancelled(&self) -> bool {
-        self.status == "FAILED" && self.error_type.as_deref() == Some("cancelled")
+        self.status == "FAILED" && self.error_type.as_deref() == Some(CANCELLED)
     }
 
     fn of_state(state: &Deliberation) -> Row {

@@ -6,8 +6,8 @@ use crate::cli::Replay;
 use crate::config::Loaded;
 use crate::past::past;
 use crate::show::replay::{Then, Told, Whole};
-use crate::show::{self, complain, print};
-use crate::state::source;
+use crate::show::{self, complain, print, say};
+use crate::state::{Source, at_work, source};
 use crate::{Exit, Problem};
 
 pub(super) async fn run(loaded: &Loaded, asked: Replay) -> anyhow::Result<Exit> {
@@ -33,6 +33,13 @@ pub(super) async fn run(loaded: &Loaded, asked: Replay) -> anyhow::Result<Exit> 
     let replayed = past.replayed();
     let whole = Whole::of(&past, &replayed);
     print(&if asked.json { serde_json::to_string(&whole)? + "\n" } else { whole.text() })?;
+    // Seen from the records alone, a history that was cut off is one that goes on.
+    if past.state.ended.is_none() && matches!(source, Source::Files(_)) && !at_work(loaded) {
+        say(format_args!(
+            "no end of {id} is recorded, and nobody works on it: it was left (fleet resume {id}), or its history was cut \
+             off, which `fleet verify` finds"
+        ));
+    }
     if replayed.must_agree() && replayed.agrees() == Some(false) {
         complain(format_args!(
             "the verdict of {id} is not what its history gives by the same rule ({}): `fleet verify` looks for \

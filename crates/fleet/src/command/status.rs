@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 
 use fleet_api::v1 as wire;
+use fleet_deliberation::{Grouped, Timestamp};
+use fleet_orchestrator::rfc3339;
 use serde::Serialize;
 
 use crate::cli::ShowStatus;
@@ -26,6 +28,23 @@ struct Status {
     agents_busy: i64,
     agent_answer_mean_ms: f64,
     councils: BTreeMap<String, Council>,
+    /// The hour that is going on, of councils that may only spend so much in one.
+    hours: BTreeMap<String, Hour>,
+}
+
+/// What a council may take in an hour, in tokens and in money; 0 is no bound.
+#[derive(Serialize)]
+struct Hour {
+    until: String,
+    tokens: Spending<i64>,
+    money: Spending<f64>,
+}
+
+#[derive(Serialize)]
+struct Spending<N> {
+    limit: N,
+    reserved: N,
+    spent: N,
 }
 
 #[derive(Serialize)]
@@ -87,6 +106,7 @@ impl Status {
             agents_busy: agents.active_agents,
             agent_answer_mean_ms: agents.avg_agent_response_time_ms,
             councils: councils.health_per_council.into_iter().map(council).collect(),
+            hours: status.hours.into_iter().map(|hour| (hour.role.clone(), Hour::of(&hour))).collect(),
         }
     }
 
@@ -117,6 +137,42 @@ impl Status {
                 "{role:widest$}  {status:9}  {available_agents:9}  {busy_agents:4}  {share:12.0} %\n"
             );
         }
-        text
+        for (role, hour) in &self.hours {
+            text += &format!("\n{role} may take {} until {}", hour.words(), hour.until);
+        }
+        if self.hours.is_empty() { text } else { text + "\n" }
+    }
+}
+
+impl Hour {
+    fn of(hour: &wire::CouncilHour) -> Hour {
+        let until = Timestamp(u64::try_from(hour.until_ms).unwrap_or_default());
+        Hour {
+            until: rfc3339(until),
+            tokens: Spending {
+                limit: hour.tokens_limit,
+                reserved: hour.tokens_reserved,
+                spent: hour.tokens_spent,
+            },
+            money: Spending {
+                limit: hour.money_limit,
+                reserved: hour.money_reserved,
+                spent: hour.money_spent,
+            },
+        }
+    }
+
+    /// `800,000 tokens (120,000 spent, 200,000 reserved)`.
+    fn words(&self) -> String {
+        let (tokens, money) = (&self.tokens, &self.money);
+        let count = |n: i64| Grouped(u64::try_from(n).unwrap_or_default());
+        let of_tokens = (tokens.limit > 0).then(|| {
+            let (limit, spent, reserved) = (count(tokens.limit), count(tokens.spent), count(tokens.reserved));
+            format!("{limit} tokens ({spent} spent, {reserved} reserved)")
+        });
+        let of_money = (money.limit > 0.0).then(|| {
+            format!("{} of money ({} spent, {} reserved)", money.limit, money.spent, money.reserved)
+        });
+        of_tokens.into_iter().chain(of_money).collect::<Vec<_>>().join(" and ")
     }
 }

@@ -30,7 +30,8 @@ pub(super) async fn run(loaded: &Loaded, asked: Watch) -> anyhow::Result<Exit> {
                 only_end: !asked.events,
             };
             let following = Following::new(remote, &find, what);
-            follow::remotely(following, id.as_str(), None, Signals::listen()?, shows).await?
+            let named = asked.server.as_deref();
+            follow::remotely(following, id.as_str(), None, named, Signals::listen()?, shows).await?
         }
         Source::Files(coordinator) => {
             if asked.tokens {

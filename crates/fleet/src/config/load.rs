@@ -57,7 +57,8 @@ impl Loaded {
         lay(&mut settings, defaults);
         let file = file(sources)?;
         if let Some((path, text)) = &file {
-            lay(&mut settings, known.read_file(path, text)?);
+            let said = known.read_file(path, text)?;
+            lay(&mut settings, said.into_iter().map(|setting| paths::beside(setting, path)));
         }
         let Sources { environment, flags, .. } = sources;
         let listen = match settings.get("server.listen").map(|setting| &setting.value) {

@@ -1,6 +1,6 @@
 //! Which values make sense: bounds by key, and what values must be to each other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use fleet_deliberation::{
@@ -21,13 +21,15 @@ const DAY_S: i64 = 24 * 60 * 60;
 const MIB: i64 = 1024 * 1024;
 
 /// The least and the most of every key that is a whole number.
-const WHOLE: [(&str, i64, i64); 32] = [
+const WHOLE: [(&str, i64, i64); 34] = [
     ("budget.tokens", 0, i64::MAX),
     ("budget.tokens_per_hour", 0, i64::MAX),
     ("checks.dry_run_timeout_s", 1, 10 * 60),
     ("checks.run_at_once", 0, 1_000),
     ("checks.tests_timeout_s", 1, 10 * 60),
     ("councils.*.agents", 0, AGENTS_MAX as i64),
+    ("councils.*.budget_tokens", 0, i64::MAX),
+    ("councils.*.budget_tokens_per_hour", 0, i64::MAX),
     ("councils.*.rounds", 0, ROUNDS_MAX as i64),
     ("deliberation.quorum", 1, AGENTS_MAX as i64),
     ("deliberation.rounds", 0, ROUNDS_MAX as i64),
@@ -57,9 +59,11 @@ const WHOLE: [(&str, i64, i64); 32] = [
 ];
 
 /// The least and the most of every key that is another number.
-const NUMBERS: [(&str, f64, f64); 7] = [
+const NUMBERS: [(&str, f64, f64); 9] = [
     ("budget.money", 0.0, MONEY_MAX),
     ("budget.money_per_hour", 0.0, MONEY_MAX),
+    ("councils.*.budget_money", 0.0, MONEY_MAX),
+    ("councils.*.budget_money_per_hour", 0.0, MONEY_MAX),
     ("model.price_completion", 0.0, MONEY_MAX),
     ("model.price_prompt", 0.0, MONEY_MAX),
     ("model.temperature", 0.0, 2.0),
@@ -101,18 +105,34 @@ pub(super) fn check(settings: &Settings) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// That an hour is bounded and a deliberation is not, so that it cannot be known what to reserve.
+/// That an hour is bounded and a deliberation is not, so that it cannot be known what to reserve; of all councils, and
+/// of each that says something of its own.
 fn lone_bound(settings: &Settings) -> Option<ConfigError> {
     let is_set = |key: &str| match settings.get(key).map(|setting| &setting.value) {
         Some(Scalar::Whole(value)) => *value > 0,
         Some(Scalar::Number(value)) => *value > 0.0,
         _ => false,
     };
-    let pairs = [("budget.tokens_per_hour", "budget.tokens"), ("budget.money_per_hour", "budget.money")];
-    let (hourly, each) = pairs.into_iter().find(|(hourly, each)| is_set(hourly) && !is_set(each))?;
-    let bound =
-        format!("be 0 where {each} is: what an hour has left is reserved by what a deliberation may cost");
-    Some(out_of_bounds(settings.get(hourly)?, bound))
+    let roles = settings.keys().filter_map(|key| match Key::of(key) {
+        Key::Council { role, .. } => Some(role),
+        _ => None,
+    });
+    let councils: BTreeSet<Option<&str>> = roles.map(Some).chain([None]).collect();
+    for (role, of) in councils.iter().flat_map(|role| ["tokens", "money"].map(|of| (role, of))) {
+        // What a council does not say is as for all of them.
+        let key = |name: String| {
+            let own = role.map(|role| format!("councils.{role}.budget_{name}"));
+            own.filter(|own| settings.contains_key(own)).unwrap_or_else(|| format!("budget.{name}"))
+        };
+        let (hourly, each) = (key(format!("{of}_per_hour")), key(of.to_owned()));
+        if is_set(&hourly) && !is_set(&each) {
+            let bound = format!(
+                "be 0 where {each} is: what an hour has left is reserved by what a deliberation may cost"
+            );
+            return Some(out_of_bounds(settings.get(&hourly)?, bound));
+        }
+    }
+    None
 }
 
 /// That only prompts or only answers have a price.

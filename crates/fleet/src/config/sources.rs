@@ -53,6 +53,10 @@ impl Known {
         // What has no default of its own.
         known.insert("councils.*.profile".into(), Scalar::Text(String::new()));
         known.insert("councils.*.rounds".into(), Scalar::Whole(0));
+        known.insert("councils.*.budget_tokens".into(), Scalar::Whole(0));
+        known.insert("councils.*.budget_tokens_per_hour".into(), Scalar::Whole(0));
+        known.insert("councils.*.budget_money".into(), Scalar::Number(0.0));
+        known.insert("councils.*.budget_money_per_hour".into(), Scalar::Number(0.0));
         known.insert("model.price_prompt".into(), Scalar::Number(0.0));
         known.insert("model.price_completion".into(), Scalar::Number(0.0));
         known.insert("model.parameters.*".into(), Scalar::Any(serde_json::Value::Null));

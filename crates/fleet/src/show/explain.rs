@@ -16,12 +16,13 @@ use super::{many, shortened};
 /// The most characters of a text that somebody wrote which one line repeats; `--json` has all of it.
 const QUOTED_CHARS_MAX: usize = 400;
 
-/// The explanation as people read it.
-pub(crate) fn text(explanation: &Explanation) -> String {
-    let mut text = head(explanation);
+/// The explanation as people read it. `left` says whether no process works on it, though it has not ended.
+pub(crate) fn text(explanation: &Explanation, left: bool) -> String {
+    let left = left && explanation.ended_at.is_none();
+    let mut text = head(explanation, left);
     text += &match &explanation.verdict {
         Some(verdict) => why(verdict),
-        None => stands(explanation),
+        None => stands(explanation, left),
     };
     let sections = [
         ("CHECKS", evidence::checks(explanation)),
@@ -47,8 +48,14 @@ pub(crate) fn text(explanation: &Explanation) -> String {
     text
 }
 
-fn head(explanation: &Explanation) -> String {
-    let Explanation { task_id, role, status, submitted_at, duration_ms, .. } = explanation;
+fn head(explanation: &Explanation, left: bool) -> String {
+    let Explanation { task_id, role, submitted_at, duration_ms, .. } = explanation;
+    // As `fleet list` has it.
+    let status = match explanation.error_type {
+        Some("cancelled") => "CANCELLED",
+        _ if left => "LEFT",
+        _ => explanation.status,
+    };
     let took = *duration_ms as f64 / 1000.0;
     let mut text = match &explanation.ended_at {
         Some(_) => format!("{task_id} ({role}): {status} after {took:.1} s, submitted {submitted_at}\n"),
@@ -70,7 +77,9 @@ pub(super) fn rank(ranked: &Ranked) -> Vec<String> {
 
 fn why(verdict: &VerdictShown) -> String {
     let mut text = String::from("\nWHY\n");
-    let first = verdict.decided.first();
+    // A copy of the winner says nothing of why it won.
+    let first = verdict.decided.iter().find(|decided| decided.rung != Rung::Copies);
+    let first = first.or(verdict.decided.first());
     text += &match (&verdict.winner_id, first) {
         (None, _) => {
             wrapped("  ", &format!("Nobody won: {}. The first below is the best effort.", verdict.why))
@@ -90,7 +99,7 @@ fn why(verdict: &VerdictShown) -> String {
                     decided.here,
                     decided.there,
                     match rung {
-                        Rung::Standing | Rung::Architect | Rung::Judges | Rung::NearTies => "",
+                        Rung::Standing | Rung::Architect | Rung::Judges | Rung::NearTies | Rung::Copies => "",
                         _ => " In all that comes before that, the two are equal.",
                     }
                 ),
@@ -118,7 +127,7 @@ fn why(verdict: &VerdictShown) -> String {
 }
 
 /// Where one stands that has no verdict.
-fn stands(explanation: &Explanation) -> String {
+fn stands(explanation: &Explanation, left: bool) -> String {
     let mut text = String::from("\nWHERE IT STANDS\n");
     if explanation.ended_at.is_some() {
         let why = match explanation.error.strip_prefix("no verdict ") {
@@ -131,5 +140,15 @@ fn stands(explanation: &Explanation) -> String {
     let agents = explanation.models.len();
     text += &wrapped("  ", &format!("It has not ended. {written} of {agents} proposals are in; waited for:"));
     let awaited: Vec<Vec<String>> = explanation.awaited.iter().map(super::replay::row).collect();
-    text + &table(&["JOB", "BY", "ON", "ROUND", "UNTIL"], &awaited, &[3])
+    let hint = match left {
+        true => wrapped(
+            "  ",
+            &format!(
+                "No process works on it: until its deadline you can go on with: fleet resume {}",
+                explanation.task_id
+            ),
+        ),
+        false => String::new(),
+    };
+    text + &hint + &table(&["JOB", "BY", "ON", "ROUND", "UNTIL"], &awaited, &[3])
 }

@@ -114,11 +114,12 @@ pub(crate) async fn here(
 
 /// Follows a deliberation that a server works on; there is no outcome when nobody is there any more to be
 /// shown anything. With an `owner`, the server that it was submitted to, an interrupt cancels it as [`here`]
-/// does; without, it only ends the watching.
+/// does; without, it only ends the watching. `named` is the address that was given for the server, if one was.
 pub(crate) async fn remotely(
     following: Following<'_>,
     id: &str,
     owner: Option<&Remote>,
+    named: Option<&str>,
     signals: Signals,
     mut shows: Shows,
 ) -> anyhow::Result<Option<Outcome>> {
@@ -129,7 +130,7 @@ pub(crate) async fn remotely(
     let mut heard = pin!(following.next());
     let mut cancelled = pin!(None);
     let left = || {
-        let at = owner.map(|remote| format!(" --server {}", remote.address())).unwrap_or_default();
+        let at = named.map(|address| format!(" --server {address}")).unwrap_or_default();
         let hint = format!("left; the server goes on, follow it with: fleet watch {id}{at}");
         Err(Problem::new(Exit::Left, hint).into())
     };

@@ -1,6 +1,7 @@
 //! An update as a line of JSON, for programs. The keys are the names of the wire.
 
 use fleet_api::v1 as wire;
+use fleet_deliberation::CheckKind;
 use serde::Serialize;
 
 #[derive(Serialize)]
@@ -46,7 +47,7 @@ struct Ranked<'a> {
     basis: &'a str,
 }
 
-/// A check that was not run is not there.
+/// A check that was not run is not there, but for the tests given with a task: their message says why they were not.
 #[derive(Serialize)]
 struct Checks<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,6 +56,8 @@ struct Checks<'a> {
     lint: Option<Check<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     dryrun: Option<Check<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tests: Option<Check<'a>>,
     all_passed: bool,
 }
 
@@ -128,7 +131,9 @@ fn checks(suite: &wire::CheckSuite) -> Checks<'_> {
         message: &dryrun.message,
         ..Check::new(dryrun.passed)
     });
-    Checks { policy, lint, dryrun, all_passed: suite.all_passed }
+    let tests = suite.additional_checks.iter().find(|check| check.check_type == CheckKind::Tests.as_str());
+    let tests = tests.map(|check| Check { message: &check.message, ..Check::new(check.passed) });
+    Checks { policy, lint, dryrun, tests, all_passed: suite.all_passed }
 }
 
 fn writing(writing: &wire::Writing) -> Writing<'_> {

@@ -2,9 +2,11 @@
 
 use std::fmt::Write as _;
 
+use fleet_deliberation::Grouped;
+use fleet_llm::SIMULATED;
 use fleet_orchestrator::announcement::{Completed, FailedJob};
 
-use fleet_llm::SIMULATED;
+use super::many;
 
 /// The ranking with scores and what they rest on, then the winning proposal.
 pub(crate) fn text(completed: &Completed, label: &str) -> String {
@@ -38,20 +40,17 @@ pub(crate) fn text(completed: &Completed, label: &str) -> String {
     }
     let _ = write!(
         text,
-        "{} of {} agents, {about}{tokens} tokens, {seconds:.1} s",
-        completed.successful_responses, completed.total_agents
+        "{} of {}, {about}{} tokens, {seconds:.1} s",
+        completed.successful_responses,
+        many(completed.total_agents as u64, "agent"),
+        Grouped(tokens)
     );
     if let Some(spending) = &completed.budget {
         let _ = write!(text, ", {} of {} counted", spending.spent.within(spending.budget), spending.budget);
     }
     let _ = if label.is_empty() { writeln!(text) } else { writeln!(text, ", using {label}") };
     for left_out in completed.budget.iter().flat_map(|spending| &spending.dropped) {
-        let needed = left_out.needed.within(left_out.left);
-        let _ = writeln!(
-            text,
-            "Left out for the budget: {}; up to {needed}, with {} left",
-            left_out.what, left_out.left
-        );
+        let _ = writeln!(text, "Left out for the budget: {left_out}");
     }
     if let Some(winner) = completed.results.first() {
         let _ = writeln!(text, "\n{}", winner.proposal.content.trim_end());

@@ -131,7 +131,7 @@ fn other_calls() -> Vec<Case> {
         capabilities: None,
     };
     let result = |id: &str| wire::GetDeliberationResultRequest { task_id: id.into(), with_event: true };
-    let list = |limit, status| wire::ListDeliberationsRequest { limit, status, role: String::new() };
+    let list = |limit, status| wire::ListDeliberationsRequest { limit, status, ..Default::default() };
     let cancel =
         |id: &str, bytes| wire::CancelDeliberationRequest { task_id: id.into(), reason: "x".repeat(bytes) };
     vec![

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fleet_api::v1::DeliberateRequest;
+use fleet_api::v1::{DeliberateRequest, GetStatusRequest};
 use serde_json::Value;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
@@ -128,12 +128,19 @@ async fn uses_up_an_hour() -> bool {
     ask(&client, "second").await.unwrap();
     ask(&client, "second").await.unwrap();
     let refused = ask(&client, "third").await;
+    let status = client.calls.clone().get_status(GetStatusRequest { include_stats: true }).await.unwrap();
     if hour() != began {
         return false;
     }
+    let hours = status.into_inner().hours;
+    let of = |role: &str| hours.iter().find(|hour| hour.role == role).cloned().unwrap();
+    assert_eq!((of("DEV").tokens_limit, of("DEV").tokens_reserved), (200_000, 200_000), "all of it is taken");
+    assert_eq!((of("QA").tokens_limit, of("QA").tokens_reserved), (200_000, 0));
+    let shown = place.run(&["status"]).await.stdout;
+    assert!(shown.contains("DEV may take 200,000 tokens ("), "{shown}");
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::ResourceExhausted, "{refused:?}");
-    assert!(refused.message().contains("role DEV may spend 200000 tokens an hour"), "{refused:?}");
+    assert!(refused.message().contains("role DEV may spend 200,000 tokens an hour"), "{refused:?}");
     assert!(refused.message().contains("0 tokens, cannot open it"), "{refused:?}");
     assert!(refused.get_details_retry_info().is_some(), "{refused:?}");
     client.ended("first").await;

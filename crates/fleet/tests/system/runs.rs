@@ -61,6 +61,28 @@ async fn the_proposal_that_works_wins_over_those_that_do_not() {
 }
 
 #[tokio::test]
+async fn tests_come_from_a_file_and_where_none_is_run_that_is_said_with_the_reason() {
+    let place = Place::new();
+    let file = place.file("tests.py", TESTS);
+    let arguments = ["deliberate", TASK, "--id", "given", "--json", "--rounds", "0", "--tests", &file];
+    let ended = place.fleet(&arguments).env("FLEET__MODEL__KIND", "simulated").end().await;
+    let event: Value = serde_json::from_str(&ended.stdout).expect(&ended.stderr);
+    let tests = &event["results"][0]["checks"]["tests"];
+    assert_eq!(tests["passed"], false, "{event}");
+    let message = tests["message"].as_str().unwrap();
+    assert!(message.starts_with("skipped: not run: "), "{message}");
+    let explained = place.run(&["explain", "given"]).await.stdout;
+    assert!(explained.contains("tests: skipped: not run: "), "{explained}");
+
+    let both = [&arguments[..], &["--metadata", "tests=assert True"]].concat();
+    let refused = place.run(&both).await;
+    assert_eq!(refused.code, 2);
+    assert!(refused.stderr.contains("both give tests"), "{}", refused.stderr);
+    let missing = place.run(&["deliberate", TASK, "--tests", "/nowhere/tests.py"]).await;
+    assert!(missing.code == 2 && missing.stderr.contains("/nowhere/tests.py"), "{}", missing.stderr);
+}
+
+#[tokio::test]
 async fn the_doctor_says_in_what_code_is_run_and_by_what() {
     let place = Place::new();
     let doctor = |sandbox: &'static str| {

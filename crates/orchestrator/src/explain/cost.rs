@@ -127,6 +127,7 @@ fn end(event: &Event) -> Option<End<'_>> {
         | Event::RevisionAccepted { .. }
         | Event::RevisionRefused { .. }
         | Event::TestsRequested { .. }
+        | Event::TestsSkipped { .. }
         | Event::TrialsRequested { .. }
         | Event::JudgingOpened { .. }
         | Event::SelectionRequested { .. }

@@ -2,7 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 
-use fleet_deliberation::{AgentId, Behaviour, Merit, Ranked, Standing, Verdict};
+use fleet_deliberation::{AgentId, Behaviour, Merit, Ranked, Standing, Tiebreak, Verdict};
 use serde::Serialize;
 
 /// A rung of the ranking. The rule goes down the rungs until one of them tells two proposals apart.
@@ -17,6 +17,8 @@ pub enum Rung {
     Judges,
     /// Whether it is among the near ties that were told apart.
     NearTies,
+    /// Whether it is a near tie or the same as one, which it stands behind.
+    Copies,
     /// The share of the given tests that passed.
     Tests,
     /// The share of the tests by others that passed, and how many proposals behave alike under them.
@@ -40,6 +42,7 @@ impl Rung {
             Rung::Architect => "what the architect chose among near ties",
             Rung::Judges => "how judges placed near ties",
             Rung::NearTies => "who is among the near ties that were told apart",
+            Rung::Copies => "where a copy stands: right behind what it is the same as",
             Rung::Tests => "the given tests that passed",
             Rung::TestsByOthers => "the tests that others wrote",
             Rung::Findings => "what peers found with evidence",
@@ -57,6 +60,7 @@ impl Rung {
             Rung::Architect
             | Rung::Judges
             | Rung::NearTies
+            | Rung::Copies
             | Rung::TestsByOthers
             | Rung::Findings
             | Rung::Peers
@@ -76,7 +80,7 @@ impl Rung {
             | Rung::Findings
             | Rung::Checks
             | Rung::Peers => true,
-            Rung::NearTies | Rung::Seat => false,
+            Rung::NearTies | Rung::Copies | Rung::Seat => false,
         }
     }
 }
@@ -103,13 +107,23 @@ pub fn decided(verdict: &Verdict, better: &Ranked, other: &Ranked) -> Decided {
     const RUNGS: [Rung; 6] =
         [Rung::Standing, Rung::Tests, Rung::TestsByOthers, Rung::Findings, Rung::Checks, Rung::Peers];
     let order = |rung: &Rung| order(verdict, *rung, better, other);
-    let near = |ranked: &Ranked| computed(verdict).contains(&ranked.author);
+    let (one, two) = (near_tie(verdict, better), near_tie(verdict, other));
+    let apart = one.is_some() && two.is_some() && one != two;
+    let told_apart = verdict.tiebreak.as_deref().is_some_and(Tiebreak::told_apart);
+    let copy = |ranked: &Ranked| near_tie(verdict, ranked).is_some_and(|near| *near != ranked.author);
     // Near ties are told apart by what judges and an architect say, before the evidence; others are not.
-    let of_ties = TIES.iter().filter(|_| near(better) && near(other));
+    let of_ties = TIES.iter().filter(|_| apart);
     let rung =
         of_ties.chain(&RUNGS).copied().find(|rung| order(rung) != Ordering::Equal).unwrap_or(Rung::Seat);
-    // A near tie comes before those that are none, whatever a lower rung says.
-    let rung = if order(&rung) == Ordering::Less { Rung::NearTies } else { rung };
+    let rung = match order(&rung) {
+        _ if told_apart && one.is_some() && one == two && !copy(better) => Rung::Copies,
+        Ordering::Less | Ordering::Equal if told_apart && apart && (copy(better) || copy(other)) => {
+            Rung::Copies
+        }
+        // A near tie comes before those that are none, whatever a lower rung says.
+        Ordering::Less => Rung::NearTies,
+        Ordering::Equal | Ordering::Greater => rung,
+    };
     Decided {
         agent_id: better.author.to_string(),
         over: other.author.to_string(),
@@ -128,8 +142,16 @@ fn order(verdict: &Verdict, rung: Rung, a: &Ranked, b: &Ranked) -> Ordering {
         Rung::Architect => chosen(verdict, a).cmp(&chosen(verdict, b)),
         Rung::Judges => strength(verdict, a).total_cmp(&strength(verdict, b)),
         Rung::NearTies => {
-            let near = |ranked: &Ranked| computed(verdict).contains(&ranked.author);
+            let near = |ranked: &Ranked| near_tie(verdict, ranked).is_some();
             near(a).cmp(&near(b))
+        }
+        Rung::Copies => {
+            let place = |ranked: &Ranked| {
+                let near = near_tie(verdict, ranked);
+                let stands = verdict.ranking.iter().find(|known| Some(&known.author) == near);
+                (stands.map_or(u32::MAX, |known| known.rank), near != Some(&ranked.author))
+            };
+            place(b).cmp(&place(a))
         }
         Rung::Tests => share(&one).total_cmp(&share(&other)),
         Rung::TestsByOthers => {
@@ -150,19 +172,23 @@ fn order(verdict: &Verdict, rung: Rung, a: &Ranked, b: &Ranked) -> Ordering {
     }
 }
 
-/// The near ties that were told apart.
-fn computed(verdict: &Verdict) -> &[AgentId] {
-    verdict.tiebreak.as_deref().map_or(&[], |tiebreak| &tiebreak.computed)
+/// The near tie that a proposal is, or is the same as.
+fn near_tie<'a>(verdict: &'a Verdict, ranked: &'a Ranked) -> Option<&'a AgentId> {
+    let tiebreak = verdict.tiebreak.as_deref()?;
+    let copied = tiebreak.copies.iter().find(|copied| copied.author == ranked.author);
+    let itself = || tiebreak.computed.iter().find(|author| **author == ranked.author);
+    copied.map(|copied| &copied.of).or_else(itself)
 }
 
 fn chosen(verdict: &Verdict, ranked: &Ranked) -> bool {
     let choice = verdict.tiebreak.as_deref().and_then(|tiebreak| tiebreak.choice.as_ref());
-    choice.is_some_and(|choice| choice.author == ranked.author)
+    choice.is_some_and(|choice| Some(&choice.author) == near_tie(verdict, ranked))
 }
 
 fn strength(verdict: &Verdict, ranked: &Ranked) -> f64 {
     let strengths = verdict.tiebreak.as_deref().map_or(&[][..], |tiebreak| &tiebreak.strengths);
-    strengths.iter().find(|known| known.author == ranked.author).map_or(0.0, |known| known.strength)
+    let near = near_tie(verdict, ranked);
+    strengths.iter().find(|known| Some(&known.author) == near).map_or(0.0, |known| known.strength)
 }
 
 /// The share of the tests by others that passed, and how many behave alike; the mean of the others where there is none.
@@ -193,8 +219,12 @@ fn words(verdict: &Verdict, rung: Rung, ranked: &Ranked) -> String {
         }
         Rung::Architect => "not chosen".into(),
         Rung::Judges => format!("strength {:.2}", strength(verdict, ranked)),
-        Rung::NearTies if computed(verdict).contains(&ranked.author) => "a near tie".into(),
+        Rung::NearTies if near_tie(verdict, ranked).is_some() => "a near tie".into(),
         Rung::NearTies => "none".into(),
+        Rung::Copies => match near_tie(verdict, ranked).filter(|near| **near != ranked.author) {
+            Some(near) => format!("the same as {near}"),
+            None => "a near tie".into(),
+        },
         Rung::TestsByOthers => match &merit.by_others {
             Some(others) => {
                 let alike = others.group.saturating_sub(1);
@@ -303,7 +333,9 @@ mod tests {
                         tallies
                             .push((CheckKind::Tests, Tally { tests: 2, tests_passed, ..Tally::of(outcome) }));
                     }
-                    Report::Checks { summary: tallies.into_iter().collect(), sketch: Sketch::default() }
+                    // Some proposals are the same.
+                    let sketch = Sketch::of(u64::from(dice(2)) * 1_000..u64::from(dice(2)) * 1_000 + 1_100);
+                    Report::Checks { summary: tallies.into_iter().collect(), sketch }
                 }
                 JobKind::Critique => {
                     let findings =
@@ -333,6 +365,6 @@ mod tests {
                 seen.insert(decided.rung);
             }
         }
-        assert_eq!(seen.len(), 10, "every rung decides sometimes: {seen:?}");
+        assert_eq!(seen.len(), 11, "every rung decides sometimes: {seen:?}");
     }
 }

@@ -172,6 +172,7 @@ pub(super) fn revisions(past: &Past) -> Vec<RevisionShown> {
             | Event::Reviewed { .. }
             | Event::ReviewFailed { .. }
             | Event::TestsRequested { .. }
+            | Event::TestsSkipped { .. }
             | Event::TestsWritten { .. }
             | Event::TestsFailed { .. }
             | Event::TrialsRequested { .. }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use fleet_deliberation::{AgentId, Behaviour};
+use fleet_deliberation::{AgentId, Behaviour, Event};
 use serde::Serialize;
 
 use crate::past::Past;
@@ -18,6 +18,14 @@ pub struct TrialShown {
     pub counted: Option<Behaviour>,
     /// Why there is no result, where there is none.
     pub error: String,
+}
+
+/// How many agents would have been asked for tests, had any code been run.
+pub(super) fn skipped(past: &Past) -> Option<u32> {
+    past.events().find_map(|past| match past.event {
+        Event::TestsSkipped { asked_for } => Some(*asked_for),
+        _ => None,
+    })
 }
 
 pub(super) fn of(past: &Past) -> Vec<TrialShown> {

@@ -27,6 +27,7 @@ pub fn named(deliberation: &DeliberationId, event: &Event) -> Option<JobId> {
         | Event::RevisionAccepted { .. }
         | Event::RevisionRefused { .. }
         | Event::TestsRequested { .. }
+        | Event::TestsSkipped { .. }
         | Event::TestsFailed { .. }
         | Event::TrialsRequested { .. }
         | Event::TrialFailed { .. }

@@ -189,25 +189,34 @@ pub(super) fn checks(report: Option<&CheckReport>) -> wire::CheckSuite {
         message: result.message.clone(),
     });
     let given = report.and_then(|report| report.checks.get(&CheckKind::Tests));
-    let tests = ran(CheckKind::Tests).map(|(result, passed, _)| given_tests(result, passed));
     let all_passed = policy.as_ref().is_some_and(|check| check.passed)
         && lint.as_ref().is_some_and(|check| check.passed)
         && dryrun.as_ref().is_some_and(|check| check.passed)
         && given.is_none_or(|given| given.outcome == CheckOutcome::Pass);
-    wire::CheckSuite { policy, lint, dryrun, additional_checks: tests.into_iter().collect(), all_passed }
+    wire::CheckSuite {
+        policy,
+        lint,
+        dryrun,
+        additional_checks: given.map(given_tests).into_iter().collect(),
+        all_passed,
+    }
 }
 
-/// How the tests given with a task came out.
-fn given_tests(result: &CheckResult, all_passed: bool) -> wire::CheckResult {
+/// How the tests given with a task came out; where they were not run, the message says so and why.
+fn given_tests(result: &CheckResult) -> wire::CheckResult {
     let passed = result.tests.iter().filter(|test| test.passed).count();
     let share = if result.tests.is_empty() { 0.0 } else { passed as f64 / result.tests.len() as f64 };
     let word = |passed| if passed { "passed" } else { "failed" };
     let details = result.tests.iter().map(|test| (test.name.clone(), word(test.passed).to_owned()));
     wire::CheckResult {
         check_type: CheckKind::Tests.as_str().into(),
-        passed: all_passed,
+        passed: result.outcome == CheckOutcome::Pass,
         score: share,
-        message: result.message.clone(),
+        message: match result.outcome {
+            CheckOutcome::Pass | CheckOutcome::Fail => result.message.clone(),
+            CheckOutcome::Error => format!("error: {}", result.message),
+            CheckOutcome::Skipped => format!("skipped: {}", result.message),
+        },
         details: details.collect(),
     }
 }
@@ -218,4 +227,20 @@ fn whole(n: usize) -> i32 {
 
 pub(crate) fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn given_tests_that_were_not_run_are_there_and_say_why_and_other_checks_are_not() {
+        let skipped = || CheckResult::new(CheckOutcome::Skipped, "not run: running code is turned off");
+        let checks = [(CheckKind::DryRun, skipped()), (CheckKind::Tests, skipped())].into_iter().collect();
+        let suite = super::checks(Some(&CheckReport { checks, ..CheckReport::default() }));
+        assert_eq!(suite.dryrun, None);
+        let tests = &suite.additional_checks[0];
+        assert_eq!((tests.check_type.as_str(), tests.passed, suite.all_passed), ("tests", false, false));
+        assert_eq!(tests.message, "skipped: not run: running code is turned off");
+    }
 }

@@ -47,7 +47,11 @@ pub(crate) fn submission(request: wire::DeliberateRequest) -> Result<fleet_orche
             .map(|judges| counted("judges", judges, 0, JUDGES_MAX as usize))
             .transpose()?
             .map(to_u32),
-        top_k: number("top_k", request.top_k, TOP_K_MAX as usize)?.map(to_u32),
+        // 0 says nothing, and a single one has nothing to be told apart from.
+        top_k: match request.top_k {
+            0 => None,
+            top_k => Some(to_u32(counted("top_k", top_k, 2, TOP_K_MAX as usize)?)),
+        },
         test_writers: request
             .test_writers
             .map(|writers| counted("test_writers", writers, 0, TEST_WRITERS_MAX as usize))
@@ -73,7 +77,7 @@ fn priority(n: i32) -> Result<Option<Priority>, Status> {
 }
 
 /// Which deliberations are to be listed.
-pub(crate) fn filter(status: i32, role: String) -> Result<Filter, Status> {
+pub(crate) fn filter(status: i32, role: String, error_type: String) -> Result<Filter, Status> {
     let reason = || malformed("status", format!("is {status}; it must be a DeliberationStatus"));
     let wanted = wire::DeliberationStatus::try_from(status).map_err(|_| reason())?;
     let status = match wanted {
@@ -84,7 +88,8 @@ pub(crate) fn filter(status: i32, role: String) -> Result<Filter, Status> {
         wire::DeliberationStatus::Failed => Some(fleet_deliberation::Status::Failed),
         wire::DeliberationStatus::Timeout => Some(fleet_deliberation::Status::TimedOut),
     };
-    Ok(Filter { status, role: Some(role).filter(|role| !role.is_empty()) })
+    let said = |text: String| Some(text).filter(|text| !text.is_empty());
+    Ok(Filter { status, role: said(role), error_type: said(error_type) })
 }
 
 /// A task's id.
@@ -215,6 +220,18 @@ mod tests {
         assert_eq!(trace(&[]), "");
         assert_eq!(trace(&[PARENT, PARENT]), "", "which of them would it be?");
         assert_eq!(trace(&["00-xyz-00f067aa0ba902b7-00"]), "");
+    }
+
+    #[test]
+    fn near_ties_are_two_at_least_unless_nothing_is_said_of_them() {
+        let top_k =
+            |top_k| submission(wire::DeliberateRequest { top_k, ..wire::DeliberateRequest::default() });
+        assert_eq!(top_k(0).unwrap().top_k, None);
+        assert_eq!(top_k(2).unwrap().top_k, Some(2));
+        for wrong in [-1, 1, 9] {
+            let refused = top_k(wrong).unwrap_err();
+            assert!(refused.message().contains("must lie between 2 and 8"), "{refused:?}");
+        }
     }
 
     #[test]

@@ -9,13 +9,13 @@ use fleet_api::v1 as wire;
 use fleet_deliberation::{Role, Timestamp};
 use fleet_orchestrator::port::StoreError;
 use fleet_orchestrator::stats::{Health, Lately, Stats, Tally, Totals};
-use fleet_orchestrator::{AgentStatus, Coordinator, HandleError, chain};
+use fleet_orchestrator::{AgentStatus, Coordinator, HandleError, HourStanding, chain};
 use tokio::time::timeout;
 use tonic::Status;
 
 use super::answer::signed;
 use super::councils::{Reachable, standing};
-use super::status::malformed;
+use super::status::{malformed, status};
 
 /// How far back the health of the server looks, in milliseconds.
 const HEALTH_MS: u64 = 300_000;
@@ -78,6 +78,31 @@ pub(crate) async fn totals(
         active_councils: count(active),
         role_counts: totals.accepted.iter().map(|(role, n)| (role.to_string(), signed(*n))).collect(),
     })
+}
+
+/// The hours of councils that may only spend so much in one; none where the log cannot be read, which the health says.
+pub(crate) async fn hours(
+    coordinator: &Coordinator,
+    health: Health,
+) -> Result<Vec<wire::CouncilHour>, Status> {
+    let Ok(hours) = timeout(STORE_PATIENCE, coordinator.hours()).await else { return Ok(Vec::new()) };
+    let hours = match hours {
+        Ok(hours) => hours,
+        Err(_) if health == Health::Unhealthy => return Ok(Vec::new()),
+        Err(error) => return Err(status(error.into())),
+    };
+    let money = |micros: u64| micros as f64 / 1e6;
+    let hour = |hour: HourStanding| wire::CouncilHour {
+        role: hour.role.to_string(),
+        until_ms: signed(hour.until.0),
+        tokens_limit: hour.hourly.tokens.map_or(0, signed),
+        tokens_reserved: signed(hour.reserved.tokens),
+        tokens_spent: signed(hour.spent.tokens),
+        money_limit: hour.hourly.money_micros.map_or(0.0, money),
+        money_reserved: money(hour.reserved.money_micros),
+        money_spent: money(hour.spent.money_micros),
+    };
+    Ok(hours.into_iter().map(hour).collect())
 }
 
 /// What is asked for by `metric_type`.

@@ -2,10 +2,10 @@
 
 use fleet_api::v1 as wire;
 use fleet_deliberation::{
-    AGENTS_MAX, JUDGES_MAX, MONEY_MAX, Priority, ROUNDS_MAX, TEST_WRITERS_MAX, TOP_K_MAX,
+    AGENTS_MAX, JUDGES_MAX, MONEY_MAX, Priority, ROUNDS_MAX, Rejection, TEST_WRITERS_MAX, TOP_K_MAX,
 };
 use fleet_orchestrator::stats::ORCHESTRATED;
-use fleet_orchestrator::{Request, View, announcement};
+use fleet_orchestrator::{HandleError, Request, View, announcement};
 use tonic::Status;
 
 use super::answer;
@@ -15,6 +15,8 @@ use super::status::malformed;
 /// The names of `custom_params` that mean something.
 const PARAMETERS: [&str; 7] =
     ["budget_money", "budget_tokens", "judges", "num_agents", "priority", "test_writers", "top_k"];
+
+const ROUNDS: &str = "options.deliberation_rounds";
 
 /// A request to orchestrate.
 pub(super) fn request(request: wire::OrchestrateRequest) -> Result<Request, Status> {
@@ -41,11 +43,25 @@ pub(super) fn request(request: wire::OrchestrateRequest) -> Result<Request, Stat
     Ok(Request { submitter: ORCHESTRATED.into(), ..ask::submission(asked)? })
 }
 
+/// A refusal that names the field as this call has it.
+pub(super) fn in_options(error: HandleError) -> HandleError {
+    match error {
+        HandleError::Rejected(Rejection::Malformed { field, reason }) => {
+            let field = match field.as_str() {
+                "rounds" => ROUNDS.to_owned(),
+                name if PARAMETERS.contains(&name) => format!("options.custom_params.{name}"),
+                _ => field,
+            };
+            Rejection::Malformed { field, reason }.into()
+        }
+        other => other,
+    }
+}
+
 fn take_options(
     asked: &mut wire::DeliberateRequest,
     options: wire::OrchestratorOptions,
 ) -> Result<(), Status> {
-    const ROUNDS: &str = "options.deliberation_rounds";
     let rounds = ask::number(ROUNDS, options.deliberation_rounds, ROUNDS_MAX as usize)?;
     asked.rounds = match (options.enable_peer_review, rounds) {
         // 0 says nothing: as the server is configured.
@@ -143,4 +159,24 @@ pub(super) fn response(
         duration_ms: result.duration_ms,
         metadata: result.metadata,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_names_the_field_as_this_call_has_it() {
+        let field = |field: &str| {
+            let malformed = Rejection::Malformed { field: field.into(), reason: "is too small".into() };
+            match in_options(malformed.into()) {
+                HandleError::Rejected(Rejection::Malformed { field, .. }) => field,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert_eq!(field("budget_tokens"), "options.custom_params.budget_tokens");
+        assert_eq!(field("judges"), "options.custom_params.judges");
+        assert_eq!(field("rounds"), "options.deliberation_rounds");
+        assert_eq!(field("task_description"), "task_description");
+    }
 }

@@ -54,6 +54,7 @@ impl EventStore for Link {
 
     async fn read(&self, history: &HistoryId, after: Sequence) -> Result<Vec<Stored>, StoreError> {
         self.operate(&format!("read {history} after {}", after.0), |state| {
+            state.reads += 1;
             let of = |stored: &&Stored| stored.history == *history && stored.sequence > after;
             Ok(state.log.iter().filter(of).cloned().collect())
         })

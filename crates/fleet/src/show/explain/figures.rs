@@ -1,5 +1,6 @@
 //! What it took, who spoke through which model, and what failed.
 
+use fleet_deliberation::Grouped;
 use fleet_llm::SIMULATED;
 use fleet_orchestrator::explain::{Explanation, Failed, ModelShown, Spent};
 
@@ -14,15 +15,20 @@ pub(super) fn cost(explanation: &Explanation) -> String {
     }
     let about = if cost.tokens.estimated { "about " } else { "" };
     let (read, written) = (cost.tokens.prompt_tokens, cost.tokens.completion_tokens);
-    let text = format!("  {about}{} tokens: {read} read, {written} written\n", read + written);
+    let text = format!(
+        "  {about}{} tokens: {} read, {} written\n",
+        Grouped(read + written),
+        Grouped(read),
+        Grouped(written)
+    );
     let seconds = |ms: u64| format!("{:.1} s", ms as f64 / 1000.0);
     let row = |spent: &Spent| {
         vec![
             spent.name.clone(),
             spent.jobs.to_string(),
             spent.failed.to_string(),
-            spent.tokens.prompt_tokens.to_string(),
-            spent.tokens.completion_tokens.to_string(),
+            Grouped(spent.tokens.prompt_tokens).to_string(),
+            Grouped(spent.tokens.completion_tokens).to_string(),
             seconds(spent.longest_ms),
             seconds(spent.busy_ms),
         ]
@@ -66,7 +72,7 @@ fn model(shown: &ModelShown) -> String {
         true => format!("temperature {:.2}", shown.temperature),
         false => format!("temperature {}", at.join(", ")),
     });
-    parts.push(format!("at most {} tokens", shown.tokens_max));
+    parts.push(format!("at most {} tokens", Grouped(shown.tokens_max.into())));
     parts.extend(shown.parameters.iter().map(|(name, value)| format!("{name} {value}")));
     if !shown.parameters.contains_key("seed") {
         parts.push("no seed".into());
@@ -102,9 +108,7 @@ pub(super) fn budget(explanation: &Explanation) -> String {
     let words = format!("{spent} of {} count, at their worst where no figures are known.", spending.budget);
     let mut text = wrapped("  ", &words);
     for left_out in &spending.dropped {
-        let needed = left_out.needed.within(left_out.left);
-        let words = format!("left out: {}; up to {needed}, with {} left", left_out.what, left_out.left);
-        text += &wrapped("  ", &words);
+        text += &wrapped("  ", &format!("left out: {left_out}"));
     }
     text
 }

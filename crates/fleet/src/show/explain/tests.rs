@@ -116,7 +116,7 @@ impl Story {
     }
 
     fn text(self) -> String {
-        super::text(&explain(&self.past()))
+        super::text(&explain(&self.past()), false)
     }
 }
 
@@ -231,7 +231,7 @@ fn told_apart() -> Story {
 fn how_near_ties_were_told_apart_is_shown_with_every_voice() {
     let past = told_apart().past();
     assert_eq!(past.replayed().agrees(), Some(true));
-    insta::assert_snapshot!(super::text(&explain(&past)));
+    insta::assert_snapshot!(super::text(&explain(&past), false));
 }
 
 #[test]
@@ -245,6 +245,24 @@ fn one_that_runs_says_what_it_waits_for() {
     story.writes("a", 0, "A");
     story.checked("a", 0, report(4, 0));
     insta::assert_snapshot!(story.text());
+}
+
+#[test]
+fn one_that_nobody_works_on_is_left_and_says_how_to_go_on() {
+    let story = || {
+        let mut story = Story::of(&["a", "b"], 1);
+        story.writes("a", 0, "A");
+        story
+    };
+    let explained = explain(&story().past());
+    let text = super::text(&explained, true);
+    assert!(text.contains("): LEFT, submitted"), "{text}");
+    assert!(text.contains(&format!("you can go on with: fleet resume {}", explained.task_id)), "{text}");
+    let mut story = story();
+    let at = story.now;
+    story.take(Command::Cancel { reason: String::new(), at });
+    let ended = super::text(&explain(&story.past()), true);
+    assert!(ended.contains("): CANCELLED after") && !ended.contains("fleet resume"), "{ended}");
 }
 
 #[test]
@@ -340,7 +358,7 @@ fn a_replay_of_what_was_recorded_agrees_and_of_what_was_changed_does_not() {
 
     let mut story = completed();
     let (sequence, body) = story.records.pop().unwrap();
-    let older = String::from_utf8(body.to_vec()).unwrap().replacen("\"rule\":3", "\"rule\":2", 1);
+    let older = String::from_utf8(body.to_vec()).unwrap().replacen("\"rule\":4", "\"rule\":3", 1);
     story.records.push((sequence, older.into_bytes().into()));
     let replayed = story.past().replayed();
     assert!(!replayed.must_agree(), "another rule may give another verdict");

@@ -10,6 +10,14 @@ use crate::show::{many, shortened};
 const JUDGEMENTS_MAX: usize = 24;
 
 pub(super) fn trials(explanation: &Explanation) -> String {
+    if let Some(agents) = explanation.tests_skipped {
+        let words = format!(
+            "{} to write tests, and nobody was asked: no code of the proposals was run, so tests could not be either. \
+             CHECKS says why (dryrun).",
+            if agents == 1 { "1 agent was".to_owned() } else { format!("{agents} agents were") }
+        );
+        return wrapped("  ", &words);
+    }
     if explanation.trials.is_empty() {
         return String::new();
     }
