@@ -137,7 +137,7 @@ fn limit(limits: &Limits, tasks_max: u64) -> io::Result<()> {
         // The supervisor counts all of them together, and comes first.
         (Resource::Cpu, limits.cpu_s + CPU_SPARE_S),
         // Stacks of threads count, though hardly any of it is used; what is used is watched.
-        (Resource::Data, limits.memory_bytes * ADDRESSES),
+        (Resource::Data, limits.memory_bytes * ADDRESSES + own_data()?),
         (Resource::Fsize, limits.file_bytes),
         (Resource::Nofile, limits.descriptors),
         (Resource::Nproc, tasks_max),
@@ -149,6 +149,16 @@ fn limit(limits: &Limits, tasks_max: u64) -> io::Result<()> {
         rustix::process::setrlimit(resource, Rlimit { current: value, maximum: value })?;
     }
     Ok(())
+}
+
+/// The bytes of data that this process has asked for: its allocator may keep much in reserve, and the command is
+/// started from within it.
+fn own_data() -> io::Result<u64> {
+    let statm = fs::read_to_string("/proc/self/statm")?;
+    let pages = statm.split_whitespace().nth(5).and_then(|pages| pages.parse::<u64>().ok());
+    let pages =
+        pages.ok_or_else(|| io::Error::other(format!("unknown form of memory figures: {statm:?}")))?;
+    Ok(pages * rustix::param::page_size() as u64)
 }
 
 fn start(program: &str, inner: &Inner, shut: &mut Shut) -> Result<Child, String> {

@@ -3,6 +3,7 @@
 //! For the tests, which run it as different users, and for trying things out:
 //! `echo '{"job": {"program": "id"}}' | fleet-sandbox`
 
+use std::hint::black_box;
 use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -21,7 +22,12 @@ struct Request {
     job: Job,
 }
 
+/// What this program asks for and never uses, in bytes, as allocators do.
+const RESERVE: usize = 256 << 20;
+
 fn main() -> ExitCode {
+    // What a program keeps in reserve is not to be taken from the commands that it runs.
+    let _reserve = black_box(Vec::<u8>::with_capacity(RESERVE));
     fleet_sandbox::helper();
     match run() {
         Ok(ended) => {

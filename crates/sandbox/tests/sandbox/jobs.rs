@@ -49,6 +49,13 @@ fn files_are_where_the_job_says() {
 }
 
 #[test]
+fn what_the_program_around_keeps_in_reserve_is_not_taken_from_a_small_job() {
+    // The tests' program has asked for 256 MiB that it never uses.
+    let limits = Limits { memory_bytes: 32 << 20, ..Limits::default() };
+    says(&Job { limits, ..sh("echo enough") }, "enough\n");
+}
+
+#[test]
 fn many_files_are_placed_and_a_large_input_is_read() {
     let mut job = Job::new("sh", ["-c", "ls files | wc -l; cat files/* | wc -c; wc -c; wc -c </dev/stdin"]);
     for number in 0..FILES_MAX {
