@@ -68,6 +68,7 @@ mod bound;
 mod data;
 mod diff;
 mod lint;
+mod linters;
 mod names;
 mod parts;
 mod path;
@@ -76,6 +77,7 @@ mod run;
 mod sketch;
 mod suite;
 
+pub use linters::{LinterFound, Linters};
 pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
 pub use run::{RunBounds, Runs};
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TESTS_BYTES_MAX, TIME_MS_MAX};
