@@ -33,6 +33,8 @@ use tell::{Came, What};
 
 /// The longest a linter may take, for all blocks of a proposal.
 const TIME_MAX: Duration = Duration::from_secs(10);
+/// With less left of a proposal's time than this, what did not end may have had less than its own.
+const SPARE: Duration = Duration::from_secs(1);
 /// The most blocks that one is given.
 const FILES_MAX: usize = 100;
 const MEMORY_BYTES: u64 = 1024 * 1024 * 1024;
@@ -211,18 +213,20 @@ impl Linters {
 
     async fn find(&self, linter: &Linter, bound: Bound) -> Result<State, String> {
         let runs = &self.0.runs;
+        // Before toolchains are asked for, which would be for nothing.
+        runs.sandbox().await.map_err(|error| error.to_string())?;
         let place = match linter.comes_with {
             Some(tongue) => runs.tools().await.get(tongue).and_then(|tool| find::beside(tool, linter.name)),
             None => find::on_path(linter.name, &self.0.path),
         };
         let Some(place) = place else { return Ok(State::Missing) };
-        runs.sandbox().await.map_err(|error| error.to_string())?;
-        let ended = runs.shut_in(limited(place.job(["--version"])), bound, TIME_MAX).await;
-        Ok(match ended.and_then(|ended| version(linter.name, &ended)) {
-            Ok(version) => State::There(There { place, version }),
-            Err(why) if bound.left().is_zero() => return Err(why),
-            Err(why) => State::Broken(why),
-        })
+        let ended = runs.shut_in(limited(place.job(["--version"])), bound, TIME_MAX).await?;
+        match version(linter.name, &ended) {
+            Ok(version) => Ok(State::There(There { place, version })),
+            // It may have been cut short by the time of this proposal.
+            Err(why) if bound.left() < SPARE => Err(why),
+            Err(why) => Ok(State::Broken(why)),
+        }
     }
 }
 

@@ -79,10 +79,23 @@ async fn bugs_are_advice_with_the_tool_the_rule_and_the_line_of_the_proposal() {
 async fn a_place_is_that_in_the_markdown_also_in_lists_and_after_wide_characters() {
     let result = lint("1. So:\n\n   ```js\n   const ä = 1;\n   /* 𝄞ü */ ä = 2;\n   ```\n").await;
     let fault = &result.faults[0];
-    assert_eq!((fault.line, fault.excerpt.as_str()), (5, "/* 𝄞ü */ ä = 2;"), "{fault:?}");
+    assert_eq!((fault.line, fault.column, fault.excerpt.as_str()), (5, 13, "/* 𝄞ü */ ä = 2;"), "{fault:?}");
     let result = lint("1. So:\n\n   ```py\n   ä = '𝄞'; b = ä.strip('abca')\n   ```\n").await;
     let fault = &result.faults[0];
     assert_eq!((fault.rule.as_str(), fault.line, fault.column), ("ruff/B005", 4, 17), "{fault:?}");
+}
+
+#[tokio::test]
+async fn all_read_what_is_not_ascii() {
+    let proposal = block("py", "# 𝄞 größer\ndef f(x=[]):\n    return 'ä'")
+        + &block("sh", "# 𝄞 größer\nä=$1\nrm -rf $1/*  # ä")
+        + &block("docker", "# 𝄞 größer\nFROM debian:12\nENV A=\"ä\"\nCMD ä\nCMD ö")
+        + &block("yaml", "# 𝄞 größer\nä: NO")
+        + &block("js", "// 𝄞 größer\nconst ä = 'ö';\nä = 2;")
+        + &block("rs", "// 𝄞 größer\nfn main(){ }");
+    let result = lint(&proposal).await;
+    assert_advice_only(&result);
+    assert_eq!(rules(&result).len(), 6, "{}", result.message);
 }
 
 #[tokio::test]
