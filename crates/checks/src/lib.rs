@@ -5,7 +5,7 @@
 //! | check | what it does |
 //! |---|---|
 //! | policy | what proposals may not contain, by rules in Rego; see [`Policies`] |
-//! | lint | the syntax of code, by tree-sitter: Python, Rust, JavaScript, TypeScript, TSX, Go, Java, C, C++, Bash, HCL; of SQL and Dockerfiles, by readers of its own; JSON, YAML and TOML read whole; Kubernetes manifests against the fields of their kinds |
+//! | lint | the syntax of code, by tree-sitter: Python, Rust, JavaScript, TypeScript, TSX, Go, Java, C, C++, Bash, HCL; of SQL and Dockerfiles, by readers of its own; JSON, YAML and TOML read whole; Kubernetes manifests against the fields of their kinds; advice from linters of the machine, see [`Linters`] |
 //! | dry run | the code, run by itself in a sandbox; see [`Runs`] |
 //! | tests | the tests given with the task, run against the code in a sandbox |
 //!
@@ -68,6 +68,7 @@ mod bound;
 mod data;
 mod diff;
 mod lint;
+mod linters;
 mod names;
 mod parts;
 mod path;
@@ -76,6 +77,7 @@ mod run;
 mod sketch;
 mod suite;
 
+pub use linters::{LinterFound, Linters};
 pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
 pub use run::{RunBounds, Runs};
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TESTS_BYTES_MAX, TIME_MS_MAX};

@@ -20,8 +20,9 @@ use crate::data::{self, BadData, Document, Format};
 use crate::parts::{Part, parts};
 use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, diff};
 pub(crate) use language::Language;
+pub(crate) use syntax::Found;
 pub(crate) use syntax::shortened;
-use syntax::{Found, OutOfTime, Reading, read};
+use syntax::{OutOfTime, Reading, read};
 
 const EXCERPT_CHARS_MAX: usize = 120;
 const TAGS_MAX: usize = 10;
@@ -35,26 +36,41 @@ const MANIFEST: &str = "manifest";
 /// A diff that is not what it says.
 const DIFF: &str = "diff";
 
-/// Reads every block in a known language, in `time`.
-pub(crate) fn lint(proposal: &str, time: Duration) -> CheckResult {
-    let started = Instant::now();
-    let mut result = read_all(proposal, time, started + time);
-    result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    result
+/// What came of reading a proposal, and what can be looked at further.
+#[derive(Debug)]
+pub(crate) struct Linted {
+    pub(crate) result: CheckResult,
+    /// The blocks with nothing against them that could keep others from reading them; in order.
+    pub(crate) sound: Vec<Sound>,
 }
 
-fn read_all(proposal: &str, time: Duration, deadline: Instant) -> CheckResult {
+/// A block that reads as its language.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Sound {
+    pub(crate) language: Language,
+    pub(crate) part: Part,
+}
+
+/// Reads every block in a known language, in `time`.
+pub(crate) fn lint(proposal: &str, time: Duration) -> Linted {
+    let started = Instant::now();
+    let mut seen = Seen::default();
+    let mut result = read_all(&mut seen, proposal, time, started + time);
+    result.duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    Linted { result, sound: seen.sound }
+}
+
+fn read_all(seen: &mut Seen, proposal: &str, time: Duration, deadline: Instant) -> CheckResult {
     if proposal.len() > PROPOSAL_BYTES_MAX {
         let bytes = proposal.len();
         let message = format!("the proposal has {bytes} bytes; more than {PROPOSAL_BYTES_MAX} are not read");
         return CheckResult::new(CheckOutcome::Error, message);
     }
-    let mut seen = Seen::default();
     let parts = parts(proposal);
     let patches = kubernetes::patches(&parts);
-    for mut part in parts {
+    for part in parts {
         let line = part.fence_line;
-        if look_at(&mut seen, &mut part, &patches, deadline).is_err() {
+        if look_at(seen, part, &patches, deadline).is_err() {
             let ms = time.as_millis();
             let message = format!("the block at line {line} could not be read within {ms} ms");
             return CheckResult { tools: seen.tools(), ..CheckResult::new(CheckOutcome::Error, message) };
@@ -70,17 +86,17 @@ pub(crate) fn is_transcript(tag: &str, code: &str) -> bool {
 
 fn look_at(
     seen: &mut Seen,
-    part: &mut Part,
+    mut part: Part,
     patches: &BTreeSet<String>,
     deadline: Instant,
 ) -> Result<(), OutOfTime> {
     if Instant::now() >= deadline {
         return Err(OutOfTime);
     }
-    if diff::is_diff(part) {
-        let wrong = diff::wrong_hunks(part).into_iter();
+    if diff::is_diff(&part) {
+        let wrong = diff::wrong_hunks(&part).into_iter();
         let found: Vec<_> = wrong.map(|(row, message)| Found { row, column: 0, message }).collect();
-        seen.hold(DIFF, Severity::Low, "diff", part, &found);
+        seen.hold(DIFF, Severity::Low, "diff", &part, &found);
         seen.other("diff");
         return Ok(());
     }
@@ -105,7 +121,7 @@ fn look_at(
         return Ok(());
     }
     match language {
-        Language::Python => python::without_prompts(part),
+        Language::Python => python::without_prompts(&mut part),
         Language::Sql | Language::Dockerfile if template::has_template(&code) => {
             seen.unread(&format!("{} (a template)", language.name()));
             return Ok(());
@@ -120,8 +136,12 @@ fn look_at(
     match reading {
         Reading::NoCode => seen.other(&format!("{} without code", language.name())),
         Reading::Code(found) => {
-            seen.block(language, part);
-            seen.hold(SYNTAX, Severity::High, language.name(), part, &found);
+            seen.block(language, &part);
+            seen.hold(SYNTAX, Severity::High, language.name(), &part, &found);
+            // A part whose text is no longer that of the block is no program.
+            if found.is_empty() && part.code() == code {
+                seen.sound.push(Sound { language, part });
+            }
         }
     }
     Ok(())
@@ -129,7 +149,7 @@ fn look_at(
 
 fn look_at_data(
     seen: &mut Seen,
-    part: &Part,
+    part: Part,
     language: Language,
     format: Format,
     patches: &BTreeSet<String>,
@@ -149,20 +169,21 @@ fn look_at_data(
     match read {
         Err(bad) if bad.beyond_bounds => seen.unread(&format!("{} ({bad})", language.name())),
         Err(bad) => {
-            seen.block(language, part);
-            seen.hold(DATA, Severity::High, language.name(), part, &[found(bad.at, &bad.message)]);
+            seen.block(language, &part);
+            seen.hold(DATA, Severity::High, language.name(), &part, &[found(bad.at, &bad.message)]);
         }
         Ok(documents) if documents.is_empty() => seen.other(&format!("{} without code", language.name())),
         Ok(documents) => {
-            seen.block(language, part);
+            seen.block(language, &part);
             let partial = kubernetes::is_partial(part.path.as_deref(), code, patches);
             for document in &documents {
                 seen.manifests += kubernetes::count(&document.root);
                 for wrong in kubernetes::faults(&document.root, partial) {
                     let place = found(wrong.at, &wrong.message);
-                    seen.hold(MANIFEST, wrong.severity, language.name(), part, &[place]);
+                    seen.hold(MANIFEST, wrong.severity, language.name(), &part, &[place]);
                 }
             }
+            seen.sound.push(Sound { language, part });
         }
     }
 }
@@ -203,6 +224,7 @@ struct Seen {
     unclosed: Option<u32>,
     other: BTreeSet<String>,
     unread: BTreeSet<String>,
+    sound: Vec<Sound>,
 }
 
 impl Seen {
@@ -256,7 +278,7 @@ impl Seen {
         tools
     }
 
-    fn result(self) -> CheckResult {
+    fn result(&mut self) -> CheckResult {
         let tools = self.tools();
         let (outcome, mut message) = if self.blocks.is_empty() && !self.fails {
             (CheckOutcome::Skipped, self.nothing_known())
@@ -281,7 +303,7 @@ impl Seen {
         if let Some(line) = self.unclosed {
             message += &format!("; the fence at line {line} is never closed, so its code runs to the end");
         }
-        CheckResult { faults: self.faults, tools, ..CheckResult::new(outcome, message) }
+        CheckResult { faults: std::mem::take(&mut self.faults), tools, ..CheckResult::new(outcome, message) }
     }
 
     fn looked_at(&self) -> String {
@@ -311,7 +333,7 @@ fn list(words: &BTreeSet<String>) -> String {
 }
 
 /// A fault in its place in the Markdown.
-fn fault(rule: &str, severity: Severity, language: &str, part: &Part, found: &Found) -> Fault {
+pub(crate) fn fault(rule: &str, severity: Severity, language: &str, part: &Part, found: &Found) -> Fault {
     let (line, column, text) = match part.lines.get(found.row) {
         Some(line) => {
             let before = line.text.char_indices().take_while(|(at, _)| *at < found.column).count();
@@ -371,7 +393,8 @@ mod tests {
 
     #[test]
     fn what_could_not_be_read_in_time_is_neither_passed_nor_failed() {
-        let result = lint("a\n```python\nx = 1\n```", Duration::ZERO);
+        let Linted { result, sound } = lint("a\n```python\nx = 1\n```", Duration::ZERO);
+        assert!(sound.is_empty());
         assert_eq!(result.outcome, CheckOutcome::Error);
         assert_eq!(result.message, "the block at line 2 could not be read within 0 ms");
         assert!(result.faults.is_empty());

@@ -6,8 +6,8 @@
 mod bash;
 mod batch;
 mod c;
-mod cache;
-mod code;
+pub(crate) mod cache;
+pub(crate) mod code;
 mod dry;
 mod given;
 mod javascript;
@@ -15,15 +15,15 @@ mod log;
 mod python;
 mod rust;
 mod tests;
-mod tools;
+pub(crate) mod tools;
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckResult};
-use fleet_sandbox::{Sandbox, SandboxError};
-use tokio::sync::{OnceCell, Semaphore};
+use fleet_sandbox::{Ended, Job, Sandbox, SandboxError};
+use tokio::sync::{OnceCell, Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 use tree_sitter::Parser;
 
@@ -66,7 +66,7 @@ struct Inner {
     bounds: RunBounds,
     tools: OnceCell<Tools>,
     permits: Semaphore,
-    cache: Cache,
+    cache: Cache<Ran>,
 }
 
 /// A result that does not know yet where in the Markdown its lines are: those of its faults count the lines of
@@ -118,7 +118,7 @@ impl Runs {
         self.tools().await.versions()
     }
 
-    async fn tools(&self) -> &Tools {
+    pub(crate) async fn tools(&self) -> &Tools {
         self.0.tools.get_or_init(Tools::find).await
     }
 
@@ -159,7 +159,9 @@ impl Runs {
             Some(ran) => ran,
             None => {
                 let ran = self.run(kind, codes, text, bound).await;
-                self.0.cache.put(key, &ran);
+                if ran.lasting {
+                    self.0.cache.put(key, &ran);
+                }
                 ran
             }
         };
@@ -173,19 +175,41 @@ impl Runs {
         result
     }
 
+    /// One job in the sandbox, of no proposal's code, within `most`; it waits as runs do. Its limit of time is set
+    /// here.
+    ///
+    /// # Errors
+    /// Why it was not run, in words.
+    pub(crate) async fn shut_in(&self, job: Job, bound: Bound, most: Duration) -> Result<Ended, String> {
+        let _permit = self.permit(bound).await?;
+        let time = u64::try_from(left(bound).min(most).as_millis()).unwrap_or(u64::MAX);
+        if time == 0 {
+            return Err("the time for it was over".to_owned());
+        }
+        let mut job = job;
+        job.limits.wall_ms = time;
+        self.0.sandbox.run(&job).await.map_err(|error| in_words(&error))
+    }
+
+    /// The leave to start a sandbox.
+    async fn permit(&self, bound: Bound) -> Result<SemaphorePermit<'_>, String> {
+        match timeout(left(bound), self.0.permits.acquire()).await {
+            Ok(Ok(permit)) => Ok(permit),
+            _ => Err(format!("{} runs were at work until the time for it was over", self.0.bounds.at_once)),
+        }
+    }
+
     async fn run(&self, kind: CheckKind, codes: &Codes, text: &str, bound: Bound) -> Ran {
         let bounds = self.0.bounds;
         let most = Duration::from_millis(match kind {
             CheckKind::Tests => bounds.tests_ms,
             _ => bounds.dry_run_ms,
         });
-        let left = || bound.left().saturating_sub(Duration::from_millis(END_MS));
-        let Ok(Ok(_permit)) = timeout(left(), self.0.permits.acquire()).await else {
-            let message =
-                format!("not run: {} runs were at work until the time for it was over", bounds.at_once);
-            return Ran::new(CheckOutcome::Error, message);
+        let _permit = match self.permit(bound).await {
+            Ok(permit) => permit,
+            Err(why) => return Ran::new(CheckOutcome::Error, format!("not run: {why}")),
         };
-        let time = left().min(most);
+        let time = left(bound).min(most);
         let room =
             Room { runs: self, tools: self.tools().await, bound: Bound::new(time), full: time == most };
         match kind {
@@ -193,6 +217,11 @@ impl Runs {
             _ => dry::dry_run(&room, codes).await,
         }
     }
+}
+
+/// What is left of a request's time for something to run in.
+fn left(bound: Bound) -> Duration {
+    bound.left().saturating_sub(Duration::from_millis(END_MS))
 }
 
 /// What a check that runs code works with.
@@ -212,15 +241,19 @@ impl Room<'_> {
 
 /// What came of a sandbox that could not do its work.
 fn broken(error: &SandboxError) -> Ran {
-    let message = match std::error::Error::source(error) {
-        Some(source) => format!("{error}: {source}"),
-        None => error.to_string(),
-    };
+    let message = in_words(error);
     let outcome = match error {
         SandboxError::Unavailable { .. } | SandboxError::Program { .. } => CheckOutcome::Skipped,
         SandboxError::Job(_) | SandboxError::Broken { .. } => CheckOutcome::Error,
     };
     Ran::new(outcome, format!("not run: {message}"))
+}
+
+fn in_words(error: &SandboxError) -> String {
+    match std::error::Error::source(error) {
+        Some(source) => format!("{error}: {source}"),
+        None => error.to_string(),
+    }
 }
 
 /// Whether a code reads as a file, and not as an excerpt from inside of a function; in a language where that is

@@ -11,7 +11,8 @@ use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{CheckRequest, Checker};
 
 use crate::bound::Bound;
-use crate::lint::lint;
+use crate::lint::{Linted, Sound, lint};
+use crate::linters::Linters;
 use crate::policy::Policies;
 use crate::run::Runs;
 use crate::sketch::sketch;
@@ -33,6 +34,7 @@ pub const TESTS_BYTES_MAX: usize = 256 * 1024;
 pub struct Suite {
     policies: Policies,
     runs: Option<Runs>,
+    linters: Option<Linters>,
 }
 
 #[async_trait]
@@ -49,7 +51,7 @@ impl Suite {
     /// A suite with these policies, that runs nothing.
     #[must_use]
     pub fn new(policies: Policies) -> Suite {
-        Suite { policies, runs: None }
+        Suite { policies, runs: None, linters: None }
     }
 
     /// Runs the code of proposals, too.
@@ -58,16 +60,31 @@ impl Suite {
         Suite { runs: Some(runs), ..self }
     }
 
+    /// Has what reads without a fault looked at by the linters of this machine, too.
+    #[must_use]
+    pub fn with_linters(self, linters: Linters) -> Suite {
+        Suite { linters: Some(linters), ..self }
+    }
+
     /// Does what needs no sandbox on this thread, for no task in particular.
     #[must_use]
     pub fn run(&self, proposal: &str) -> CheckReport {
-        let mut report = self.read_here(proposal, None, None, Bound::new(Duration::MAX));
+        let (mut report, _) = self.read_here(proposal, None, None, Bound::new(Duration::MAX));
         report.checks.insert(CheckKind::DryRun, not_run());
         report
     }
 
-    /// The checks that only read the proposal; a long one off the thread.
+    /// The checks that do not run the proposal's code.
     async fn read(&self, request: CheckRequest<'_>, bound: Bound) -> CheckReport {
+        let (mut report, sound) = self.read_off(request, bound).await;
+        if let (Some(linters), Some(lint)) = (&self.linters, report.checks.get_mut(&CheckKind::Lint)) {
+            linters.look(lint, &sound, bound).await;
+        }
+        report
+    }
+
+    /// Those that need nothing but the proposal; a long one is read off the thread.
+    async fn read_off(&self, request: CheckRequest<'_>, bound: Bound) -> (CheckReport, Vec<Sound>) {
         let proposal = request.proposal;
         if proposal.len() <= INLINE_BYTES_MAX || proposal.len() > PROPOSAL_BYTES_MAX {
             return self.read_here(proposal, Some(request.task), Some(request.role), bound);
@@ -80,7 +97,8 @@ impl Suite {
             tracing::error!(error = chain(&error), "the check suite did not come to its end");
             let broken =
                 |what| CheckResult::new(CheckOutcome::Error, format!("{what} broke off; the log says why"));
-            report(broken("the policy check"), broken("the syntax check"), Sketch::default())
+            let report = report(broken("the policy check"), broken("the syntax check"), Sketch::default());
+            (report, Vec::new())
         })
     }
 
@@ -90,10 +108,10 @@ impl Suite {
         task: Option<&Task>,
         role: Option<&Role>,
         bound: Bound,
-    ) -> CheckReport {
+    ) -> (CheckReport, Vec<Sound>) {
         let policy = self.policies.check_within(proposal, task, role, bound.left());
-        let lint = lint(proposal, bound.left().min(Duration::from_millis(TIME_MS_MAX)));
-        report(policy, lint, sketch(proposal))
+        let Linted { result, sound } = lint(proposal, bound.left().min(Duration::from_millis(TIME_MS_MAX)));
+        (report(policy, result, sketch(proposal)), sound)
     }
 
     /// The checks that run the proposal's code: by itself, and against the task's tests where it has some.

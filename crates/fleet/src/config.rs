@@ -196,6 +196,7 @@ pub struct Worker {
 pub struct Checks {
     pub policies: String,
     pub sandbox: Choice,
+    pub tools: bool,
     pub run_at_once: usize,
     pub dry_run_timeout_s: u64,
     pub tests_timeout_s: u64,

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite};
 use fleet_deliberation::{Budget, Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
@@ -69,7 +69,7 @@ impl Running {
         scope: Scope,
     ) -> anyhow::Result<Running> {
         let config = &loaded.config;
-        let suite = Arc::new(Suite::new(policies(loaded)?).with_runs(runs(config)));
+        let suite = Arc::new(suite(loaded)?);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let observer = telemetry.observer();
         let embedded = Arc::new(open(loaded, Arc::clone(&clock)).await?);
@@ -242,6 +242,13 @@ pub(crate) fn policies(loaded: &Loaded) -> anyhow::Result<Policies> {
         Some(origin) => format!("the policies that checks.policies names ({origin}) cannot be used"),
         None => "the policies that are built in cannot be used".to_owned(),
     })
+}
+
+/// What proposals are checked by.
+fn suite(loaded: &Loaded) -> anyhow::Result<Suite> {
+    let runs = runs(&loaded.config);
+    let suite = Suite::new(policies(loaded)?).with_runs(runs.clone());
+    Ok(if loaded.config.checks.tools { suite.with_linters(Linters::new(runs)) } else { suite })
 }
 
 /// What runs the code of proposals.

@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite};
 use fleet_deliberation::{Role, TESTS, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
@@ -36,7 +36,7 @@ fn run() -> anyhow::Result<String> {
     }
     let role = Role::new("DEV")?;
     let runs = Runs::new(Sandbox::new(Choice::Auto), RunBounds::default());
-    let suite = Suite::new(Policies::load(None)?).with_runs(runs);
+    let suite = Suite::new(Policies::load(None)?).with_runs(runs.clone()).with_linters(Linters::new(runs));
     let request = CheckRequest { proposal: &proposal, task: &task, role: &role, timeout_ms: TIMEOUT_MS };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     Ok(serde_json::to_string_pretty(&runtime.block_on(suite.check(request)))?)

@@ -1,4 +1,4 @@
-//! What came of code that was run before, by its content.
+//! What came of something that was run before, by its content.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use fleet_deliberation::CheckKind;
 use sha2::{Digest, Sha256};
 
-use super::Ran;
 use super::code::Codes;
 
 /// The most results that are remembered; the oldest goes first. One takes a few KB.
@@ -14,60 +13,64 @@ const REMEMBERED_MAX: usize = 1_000;
 
 /// What a run depends on: the code, the tests, the toolchains and the sandbox. Not the words around the code.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key([u8; 32]);
+pub(crate) struct Key([u8; 32]);
 
 impl Key {
     pub(super) fn of(kind: CheckKind, codes: &Codes, tests: &str, level: &str, tools: &[String]) -> Key {
-        let mut digest = Sha256::new();
-        let mut take = |text: &str| {
-            digest.update(text.len().to_le_bytes());
-            digest.update(text);
-        };
-        take(kind.as_str());
-        take(tests);
-        take(level);
-        tools.iter().for_each(|tool| take(tool));
+        let mut texts = vec![kind.as_str(), tests, level];
+        texts.extend(tools.iter().map(String::as_str));
         for code in &codes.codes {
-            take(code.tongue.name());
+            texts.push(code.tongue.name());
             for file in &code.files {
-                take(&file.path);
-                take(&file.text);
+                texts.extend([file.path.as_str(), &file.text]);
             }
-            code.examples.iter().for_each(|(text, _)| take(text));
+            texts.extend(code.examples.iter().map(|(text, _)| text.as_str()));
         }
         for (path, text) in &codes.files {
-            take(path);
-            take(text);
+            texts.extend([path.as_str(), text]);
         }
-        codes.others.iter().for_each(|name| take(name));
-        take(codes.refused.as_deref().unwrap_or_default());
+        texts.extend(&codes.others);
+        texts.push(codes.refused.as_deref().unwrap_or_default());
+        Key::of_texts(texts)
+    }
+
+    /// What depends on these texts, in this order.
+    pub(crate) fn of_texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Key {
+        let mut digest = Sha256::new();
+        for text in texts {
+            digest.update(text.len().to_le_bytes());
+            digest.update(text);
+        }
         Key(digest.finalize().into())
     }
 }
 
 /// The results that are remembered.
-#[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<Remembered>);
+#[derive(Debug)]
+pub(crate) struct Cache<T>(Mutex<Remembered<T>>);
 
-#[derive(Debug, Default)]
-struct Remembered {
-    results: HashMap<Key, Ran>,
+#[derive(Debug)]
+struct Remembered<T> {
+    results: HashMap<Key, T>,
     /// The keys in the order in which they came.
     order: VecDeque<Key>,
 }
 
-impl Cache {
-    pub(super) fn get(&self, key: &Key) -> Option<Ran> {
+impl<T> Default for Cache<T> {
+    fn default() -> Cache<T> {
+        Cache(Mutex::new(Remembered { results: HashMap::new(), order: VecDeque::new() }))
+    }
+}
+
+impl<T: Clone> Cache<T> {
+    pub(crate) fn get(&self, key: &Key) -> Option<T> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).results.get(key).cloned()
     }
 
     /// Remembers what would be the same the next time.
-    pub(super) fn put(&self, key: Key, ran: &Ran) {
-        if !ran.lasting {
-            return;
-        }
+    pub(crate) fn put(&self, key: Key, result: &T) {
         let mut remembered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered.results.insert(key.clone(), ran.clone()).is_none() {
+        if remembered.results.insert(key.clone(), result.clone()).is_none() {
             remembered.order.push_back(key);
         }
         while remembered.order.len() > REMEMBERED_MAX {
@@ -80,8 +83,6 @@ impl Cache {
 
 #[cfg(test)]
 mod tests {
-    use fleet_deliberation::CheckOutcome;
-
     use super::*;
 
     fn key(proposal: &str, tests: &str) -> Key {
@@ -98,15 +99,12 @@ mod tests {
     }
 
     #[test]
-    fn what_may_be_otherwise_the_next_time_is_forgotten_and_so_is_the_oldest() {
+    fn the_oldest_is_forgotten() {
         let cache = Cache::default();
-        let ran = |lasting| Ran { lasting, ..Ran::new(CheckOutcome::Pass, "") };
-        cache.put(key("", "passing"), &ran(false));
-        assert!(cache.get(&key("", "passing")).is_none());
         for n in 0..=REMEMBERED_MAX {
-            cache.put(key("", &n.to_string()), &ran(true));
+            cache.put(key("", &n.to_string()), &n);
         }
         assert!(cache.get(&key("", "0")).is_none());
-        assert!(cache.get(&key("", "1")).is_some());
+        assert_eq!(cache.get(&key("", "1")), Some(1));
     }
 }

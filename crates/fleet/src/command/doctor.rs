@@ -1,6 +1,7 @@
 //! `fleet doctor`: what is reachable, what is durable, and what to do about what is not.
 
 use fleet_api::v1 as wire;
+use fleet_checks::{LinterFound, Linters};
 use fleet_embedded::{OpenError, ReadOnly, held_by};
 use fleet_llm::{Condition, ServerStatus};
 use fleet_orchestrator::port::{HistoryKind, Listing};
@@ -55,6 +56,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Doctor) -> anyhow::Result<Exit> 
     server(loaded, &mut report).await?;
     policies(loaded, &mut report);
     runs(loaded, &mut report).await;
+    linters(loaded, &mut report).await;
     models(loaded, &mut report).await?;
     working.done();
     let sick = report.0.iter().any(|finding| finding.level == Level::Problem);
@@ -238,6 +240,37 @@ async fn runs(loaded: &Loaded, report: &mut Report) {
             "install bubblewrap, or use Linux 6.2 or newer with Landlock",
         ),
     }
+}
+
+/// Which linters look at proposals, too.
+async fn linters(loaded: &Loaded, report: &mut Report) {
+    let about = "linters";
+    if !loaded.config.checks.tools {
+        report.ok(about, "off, as checks.tools says: proposals are read by what is built in");
+        return;
+    }
+    let runs = crate::running::runs(&loaded.config);
+    if let Err(error) = runs.sandbox().await {
+        report.ok(about, format!("{error}; none is run"));
+        return;
+    }
+    let (mut works, mut missing) = (Vec::new(), Vec::new());
+    for found in Linters::new(runs).found().await {
+        match found {
+            LinterFound::Works(version) => works.push(version),
+            LinterFound::Missing(name) => missing.push(name),
+            LinterFound::Broken(name, why) => report.say(
+                Level::Note,
+                about,
+                format!("{name} is here, and does not start in the sandbox: {why}"),
+                "it needs more than its program, or the virtual environment it stands in; or set checks.tools = false",
+            ),
+        }
+    }
+    let works = if works.is_empty() { "none".to_owned() } else { works.join(", ") };
+    let missing =
+        if missing.is_empty() { String::new() } else { format!("; not found: {}", missing.join(", ")) };
+    report.ok(about, works + &missing);
 }
 
 async fn models(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {

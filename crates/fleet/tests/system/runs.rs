@@ -92,12 +92,40 @@ async fn the_doctor_says_in_what_code_is_run_and_by_what() {
             .env("FLEET__CHECKS__SANDBOX", sandbox)
             .end()
     };
-    let line =
-        |told: &str| told.lines().find(|line| line.contains("running code")).map(str::to_owned).expect(told);
-    let told = line(&doctor("auto").await.stdout);
+    let told = line(&doctor("auto").await.stdout, "running code");
     assert!(told.contains("landlock abi") || told.contains("bubblewrap"), "{told}");
     assert!(told.contains("; ") && told.contains("bash "), "{told}");
-    assert!(line(&doctor("off").await.stdout).contains("off, as checks.sandbox says"));
+    let off = doctor("off").await.stdout;
+    assert!(line(&off, "running code").contains("off, as checks.sandbox says"), "{off}");
+    assert!(line(&off, "linters").contains("no sandbox: it is turned off; none is run"), "{off}");
+}
+
+#[tokio::test]
+async fn the_doctor_says_which_linters_were_found_and_which_were_not() {
+    let place = Place::new();
+    // Where tests/setup.sh puts what the tests need, and no other place.
+    let installed = concat!(env!("CARGO_MANIFEST_DIR"), "/../../.venv/bin");
+    let doctor = |path: &str, tools: &'static str| {
+        place
+            .fleet(&["doctor"])
+            .env("PATH", path)
+            .env("FLEET__MODEL__KIND", "simulated")
+            .env("FLEET__CHECKS__SANDBOX", "auto")
+            .env("FLEET__CHECKS__TOOLS", tools)
+            .end()
+    };
+    let told = line(&doctor(installed, "true").await.stdout, "linters");
+    assert!(told.contains("ruff 0.17.6, shellcheck 0.11.0, hadolint 2.15.1, yamllint 1.38.0"), "{told}");
+    assert!(told.contains("biome 2.6.8; not found: rustfmt"), "{told}");
+    let told = line(&doctor("/nowhere", "true").await.stdout, "linters");
+    assert!(told.contains("none; not found: ruff, shellcheck, hadolint, yamllint, rustfmt, biome"), "{told}");
+    let told = line(&doctor(installed, "false").await.stdout, "linters");
+    assert!(told.contains("off, as checks.tools says"), "{told}");
+}
+
+/// The line of a report that is about this.
+fn line(told: &str, about: &str) -> String {
+    told.lines().find(|line| line.contains(about)).map(str::to_owned).expect(told)
 }
 
 // An ordinary user who runs these has done so above.
