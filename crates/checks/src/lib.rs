@@ -77,5 +77,5 @@ mod sketch;
 mod suite;
 
 pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
-pub use run::{RunBounds, Runs};
+pub use run::{RunBounds, Runs, Surroundings};
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TESTS_BYTES_MAX, TIME_MS_MAX};

@@ -10,14 +10,18 @@ mod cache;
 mod code;
 mod dry;
 mod given;
+mod go;
 mod javascript;
 mod log;
+mod prepared;
 mod python;
 mod rust;
 mod tests;
 mod tools;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -32,6 +36,7 @@ use crate::lint::Language;
 use batch::Batch;
 use cache::{Cache, Key};
 use code::{Codes, Tongue};
+use prepared::Prepared;
 use tools::Tools;
 
 /// What is kept free at the end of a request's time to end what runs, in milliseconds.
@@ -56,6 +61,18 @@ impl Default for RunBounds {
     }
 }
 
+/// What of the machine runs make use of.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Where toolchains are looked for, as in `PATH`; none is the `PATH` of this program.
+    pub path: Option<OsString>,
+    /// The names of the languages in which code is run, such as `python`; none is all that there are.
+    pub languages: Option<Vec<String>>,
+    /// A folder to be kept, some 200 MB, for what is built once for each toolchain: the standard library of Go. Only
+    /// who is trusted may write to it. Without it code in Go is not run.
+    pub folder: Option<PathBuf>,
+}
+
 /// Runs the code of proposals. Cloning shares all of it.
 #[derive(Debug, Clone)]
 pub struct Runs(Arc<Inner>);
@@ -64,7 +81,9 @@ pub struct Runs(Arc<Inner>);
 struct Inner {
     sandbox: Sandbox,
     bounds: RunBounds,
+    surroundings: Surroundings,
     tools: OnceCell<Tools>,
+    prepared: Prepared,
     permits: Semaphore,
     cache: Cache,
 }
@@ -98,11 +117,13 @@ enum How {
 }
 
 impl Runs {
-    /// Runs in this sandbox.
+    /// Runs in this sandbox, with these surroundings.
     #[must_use]
-    pub fn new(sandbox: Sandbox, bounds: RunBounds) -> Runs {
+    pub fn new(sandbox: Sandbox, bounds: RunBounds, surroundings: Surroundings) -> Runs {
         let permits = Semaphore::new(bounds.at_once.get().min(Semaphore::MAX_PERMITS));
-        Runs(Arc::new(Inner { sandbox, bounds, tools: OnceCell::new(), permits, cache: Cache::default() }))
+        let prepared = Prepared::new(surroundings.folder.clone());
+        let (tools, cache) = (OnceCell::new(), Cache::default());
+        Runs(Arc::new(Inner { sandbox, bounds, surroundings, tools, prepared, permits, cache }))
     }
 
     /// The sandbox that is in force, such as `bubblewrap 0.8.0`.
@@ -118,8 +139,23 @@ impl Runs {
         self.tools().await.versions()
     }
 
+    /// The languages that code is not run in on this machine, each with the reason.
+    pub async fn lacking(&self) -> Vec<String> {
+        let tools = self.tools().await;
+        let lacking = Tongue::ALL.into_iter().filter(|tongue| tools.get(*tongue).is_none());
+        lacking.map(|tongue| format!("{} ({})", tongue.name(), tools.lack(tongue))).collect()
+    }
+
     async fn tools(&self) -> &Tools {
-        self.0.tools.get_or_init(Tools::find).await
+        let Surroundings { path, languages, .. } = &self.0.surroundings;
+        let find = async || {
+            let tools = Tools::find(path.as_deref()).await;
+            let is_meant = |tongue: &Tongue| {
+                languages.as_ref().is_none_or(|names| names.iter().any(|name| name == tongue.name()))
+            };
+            tools.only(&Tongue::ALL.into_iter().filter(is_meant).collect::<Vec<_>>())
+        };
+        self.0.tools.get_or_init(find).await
     }
 
     /// Runs the code of a proposal by itself.
@@ -180,14 +216,19 @@ impl Runs {
             _ => bounds.dry_run_ms,
         });
         let left = || bound.left().saturating_sub(Duration::from_millis(END_MS));
+        let tools = self.tools().await;
+        // What is built once for all takes none of the time that the code has.
+        let go = match tools.get(Tongue::Go).filter(|_| codes.get(Tongue::Go).is_some()) {
+            Some(go) => self.0.prepared.cache(go, left().saturating_sub(most)).await,
+            None => Err(tools.lack(Tongue::Go)),
+        };
         let Ok(Ok(_permit)) = timeout(left(), self.0.permits.acquire()).await else {
             let message =
                 format!("not run: {} runs were at work until the time for it was over", bounds.at_once);
             return Ran::new(CheckOutcome::Error, message);
         };
         let time = left().min(most);
-        let room =
-            Room { runs: self, tools: self.tools().await, bound: Bound::new(time), full: time == most };
+        let room = Room { runs: self, tools, go, bound: Bound::new(time), full: time == most };
         match kind {
             CheckKind::Tests => tests::tests(&room, codes, text).await,
             _ => dry::dry_run(&room, codes).await,
@@ -199,6 +240,8 @@ impl Runs {
 struct Room<'a> {
     runs: &'a Runs,
     tools: &'a Tools,
+    /// Where the standard library of Go is, or why there is none.
+    go: Result<PathBuf, String>,
     bound: Bound,
     /// There is as much time as there is at the most, so that the code is at fault if it is not enough.
     full: bool,
@@ -237,6 +280,9 @@ fn reads_as_file(tongue: Tongue, code: &str) -> bool {
         "return_statement",
         "ERROR",
     ];
+    if tongue == Tongue::Go {
+        return code.lines().any(|line| line.starts_with("package "));
+    }
     if !matches!(tongue, Tongue::Rust | Tongue::C) {
         return true;
     }

@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{Budget, Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
@@ -68,7 +68,7 @@ impl Running {
         scope: Scope,
     ) -> anyhow::Result<Running> {
         let config = &loaded.config;
-        let suite = Arc::new(Suite::new(policies(loaded)?).with_runs(runs(config)));
+        let suite = Arc::new(Suite::new(policies(loaded)?).with_runs(runs(loaded)));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let observer = telemetry.observer();
         let embedded = Arc::new(open(loaded, Arc::clone(&clock)).await?);
@@ -244,15 +244,19 @@ pub(crate) fn policies(loaded: &Loaded) -> anyhow::Result<Policies> {
 }
 
 /// What runs the code of proposals.
-pub(crate) fn runs(config: &Config) -> Runs {
-    let checks = &config.checks;
+pub(crate) fn runs(loaded: &Loaded) -> Runs {
+    let checks = &loaded.config.checks;
     let bounds = RunBounds::default();
     let bounds = RunBounds {
         at_once: NonZeroUsize::new(checks.run_at_once).unwrap_or(bounds.at_once),
         dry_run_ms: checks.dry_run_timeout_s * 1000,
         tests_ms: checks.tests_timeout_s * 1000,
     };
-    Runs::new(Sandbox::new(checks.sandbox), bounds)
+    let surroundings = Surroundings {
+        folder: loaded.state_dir().ok().map(|dir| dir.join("toolchains")),
+        ..Surroundings::default()
+    };
+    Runs::new(Sandbox::new(checks.sandbox), bounds, surroundings)
 }
 
 /// Has the servers that agents were registered with looked at from the start.

@@ -216,7 +216,7 @@ fn policies(loaded: &Loaded, report: &mut Report) {
 /// What shuts in the code of proposals, and what it can be run by.
 async fn runs(loaded: &Loaded, report: &mut Report) {
     let about = "running code";
-    let runs = crate::running::runs(&loaded.config);
+    let runs = crate::running::runs(loaded);
     if loaded.config.checks.sandbox == fleet_sandbox::Choice::Off {
         report.ok(about, "off, as checks.sandbox says: proposals are only read");
         return;
@@ -227,9 +227,15 @@ async fn runs(loaded: &Loaded, report: &mut Report) {
                 Level::Note,
                 about,
                 format!("{sandbox}, and no toolchain was found"),
-                "install one of python3, node, bash, rustc and cc, or nothing is run",
+                "install one of python3, node, bash, rustc, cc and go, or nothing is run",
             ),
-            found => report.ok(about, format!("{sandbox}; {}", found.join(", "))),
+            found => {
+                let lacking = match runs.lacking().await {
+                    none if none.is_empty() => String::new(),
+                    lacking => format!("; not run: {}", lacking.join("; ")),
+                };
+                report.ok(about, format!("{sandbox}; {}{lacking}", found.join(", ")));
+            }
         },
         Err(error) => report.say(
             Level::Note,
