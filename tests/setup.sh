@@ -1,6 +1,6 @@
 #!/bin/sh
 # Brings what the tests need besides Rust: .venv with the packages of tests/*/requirements.txt, strace,
-# Bubblewrap, and the tiny model in target/real-llm. Does nothing that is already done.
+# Bubblewrap, kubectl, and the tiny model in target/real-llm. Does nothing that is already done.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -13,6 +13,8 @@ packages=
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages="python3 python3-venv"
 [ -x /usr/bin/strace ] || packages="$packages strace"
 [ -x /usr/bin/bwrap ] || packages="$packages bubblewrap"
+# Any version does: it is only told what to send where.
+command -v kubectl >/dev/null || packages="$packages kubernetes-client"
 # The sandbox shows what it runs the system's Python, wherever else there is one.
 [ -x /usr/bin/python3 ] || packages="$packages python3"
 if [ -n "$packages" ]; then

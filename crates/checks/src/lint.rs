@@ -5,6 +5,7 @@ mod dockerfile;
 mod excerpt;
 mod kubernetes;
 mod language;
+mod manifests;
 mod python;
 mod soften;
 mod sql;
@@ -19,7 +20,9 @@ use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Severity};
 use crate::data::{self, BadData, Document, Format};
 use crate::parts::{Part, parts};
 use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, diff};
+pub(crate) use kubernetes::tool as schema;
 pub(crate) use language::Language;
+pub(crate) use manifests::{Manifest, Manifests};
 pub(crate) use syntax::shortened;
 use syntax::{Found, OutOfTime, Reading, read};
 

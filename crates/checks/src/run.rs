@@ -7,6 +7,7 @@ mod bash;
 mod batch;
 mod c;
 mod cache;
+mod cluster;
 mod code;
 mod dry;
 mod given;
@@ -32,12 +33,14 @@ use tokio::time::timeout;
 use tree_sitter::Parser;
 
 use crate::bound::Bound;
-use crate::lint::Language;
+use crate::lint::{Language, Manifests};
 use batch::Batch;
 use cache::{Cache, Key};
 use code::{Codes, Tongue};
 use prepared::Prepared;
 use tools::Tools;
+
+pub use cluster::Cluster;
 
 /// What is kept free at the end of a request's time to end what runs, in milliseconds.
 const END_MS: u64 = 300;
@@ -71,6 +74,8 @@ pub struct Surroundings {
     /// A folder to be kept, some 200 MB, for what is built once for each toolchain: the standard library of Go. Only
     /// who is trusted may write to it. Without it code in Go is not run.
     pub folder: Option<PathBuf>,
+    /// The cluster that manifests are shown to; none is held against the schema alone.
+    pub cluster: Option<Cluster>,
 }
 
 /// Runs the code of proposals. Cloning shares all of it.
@@ -158,9 +163,37 @@ impl Runs {
         self.0.tools.get_or_init(find).await
     }
 
-    /// Runs the code of a proposal by itself.
+    /// The context of the cluster that manifests are shown to, such as `kind-kind`; none where none is configured.
+    ///
+    /// # Errors
+    /// Why its server cannot be asked, in words.
+    pub async fn cluster(&self) -> Option<Result<String, String>> {
+        let Surroundings { cluster, path, .. } = &self.0.surroundings;
+        let bound = Bound::new(Duration::from_millis(self.0.bounds.dry_run_ms));
+        Some(cluster::context(cluster.as_ref()?, path.clone(), bound).await)
+    }
+
+    /// Runs the code of a proposal by itself, and asks a cluster or the schema of its manifests.
     pub(crate) async fn dry_run(&self, proposal: &str, bound: Bound) -> CheckResult {
-        self.check_either(CheckKind::DryRun, proposal, "", bound).await
+        let code = self.check_either(CheckKind::DryRun, proposal, "", bound);
+        let (code, manifests) = tokio::join!(code, self.manifests(proposal, bound));
+        match manifests {
+            None => code,
+            Some(manifests) if Codes::of(proposal).is_empty() => manifests,
+            Some(manifests) => dry::both(code, manifests),
+        }
+    }
+
+    async fn manifests(&self, proposal: &str, bound: Bound) -> Option<CheckResult> {
+        let begun = Instant::now();
+        let text = proposal.to_owned();
+        let found = tokio::task::spawn_blocking(move || Manifests::of(&text)).await.ok()?;
+        let Surroundings { cluster, path, .. } = &self.0.surroundings;
+        let most = Duration::from_millis(self.0.bounds.dry_run_ms);
+        let time = bound.left().saturating_sub(Duration::from_millis(END_MS)).min(most);
+        let mut result = cluster::dry_run(cluster.as_ref(), path.clone(), found, Bound::new(time)).await?;
+        result.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Some(result)
     }
 
     /// Runs the tests that a task gives against the code of a proposal.

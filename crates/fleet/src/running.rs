@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleet_checks::{Policies, RunBounds, Runs, Suite, Surroundings};
+use fleet_checks::{Cluster, Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{Budget, Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
@@ -252,7 +252,12 @@ pub(crate) fn runs(loaded: &Loaded) -> Runs {
         dry_run_ms: checks.dry_run_timeout_s * 1000,
         tests_ms: checks.tests_timeout_s * 1000,
     };
+    let cluster = Some(&checks.kubeconfig).filter(|path| !path.is_empty()).map(|path| Cluster {
+        kubeconfig: path.into(),
+        context: Some(checks.kube_context.clone()).filter(|context| !context.is_empty()),
+    });
     let surroundings = Surroundings {
+        cluster,
         folder: loaded.state_dir().ok().map(|dir| dir.join("toolchains")),
         ..Surroundings::default()
     };

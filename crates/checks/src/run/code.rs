@@ -187,6 +187,11 @@ impl Codes {
         codes
     }
 
+    /// Whether there is nothing that is a program in any language.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codes.is_empty() && self.others.is_empty() && self.refused.is_none()
+    }
+
     /// The line in the Markdown of every line of code, file by file.
     pub(crate) fn rows(&self) -> Vec<u32> {
         let files = self.codes.iter().flat_map(|code| &code.files);

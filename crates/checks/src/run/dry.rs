@@ -46,14 +46,29 @@ pub(super) async fn dry_run(room: &Room<'_>, codes: &Codes) -> Ran {
     told(all)
 }
 
-/// The results of all languages as one: what failed counts most, and what was not run least.
-fn told(all: Vec<Came>) -> Ran {
-    let rank = |outcome| match outcome {
+/// What failed counts most, and what was not run least.
+fn rank(outcome: CheckOutcome) -> u8 {
+    match outcome {
         CheckOutcome::Fail => 3,
         CheckOutcome::Error => 2,
         CheckOutcome::Pass => 1,
         CheckOutcome::Skipped => 0,
-    };
+    }
+}
+
+/// The results of code and of manifests as one.
+pub(super) fn both(code: CheckResult, manifests: CheckResult) -> CheckResult {
+    let outcome = if rank(manifests.outcome) > rank(code.outcome) { manifests.outcome } else { code.outcome };
+    let message = format!("{}; {}", code.message, manifests.message);
+    let mut result = CheckResult { outcome, message, ..code };
+    result.faults.extend(manifests.faults);
+    result.tools.extend(manifests.tools);
+    result.duration_ms = result.duration_ms.max(manifests.duration_ms);
+    result
+}
+
+/// The results of all languages as one.
+fn told(all: Vec<Came>) -> Ran {
     let outcome = all.iter().map(|came| came.outcome).max_by_key(|outcome| rank(*outcome));
     let Some(outcome) = outcome else {
         return Ran::new(CheckOutcome::Skipped, "not run: there is no code that could be run");

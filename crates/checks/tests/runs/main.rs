@@ -1,6 +1,7 @@
 //! Proposals whose code is really run, in the sandbox that works here.
 
 mod cheats;
+mod cluster;
 mod dry;
 mod given;
 mod go;

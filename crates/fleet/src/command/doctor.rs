@@ -55,6 +55,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Doctor) -> anyhow::Result<Exit> 
     server(loaded, &mut report).await?;
     policies(loaded, &mut report);
     runs(loaded, &mut report).await;
+    cluster(loaded, &mut report).await;
     models(loaded, &mut report).await?;
     working.done();
     let sick = report.0.iter().any(|finding| finding.level == Level::Problem);
@@ -242,6 +243,21 @@ async fn runs(loaded: &Loaded, report: &mut Report) {
             about,
             format!("{error}; proposals are only read"),
             "install bubblewrap, or use Linux 6.2 or newer with Landlock",
+        ),
+    }
+}
+
+/// Who judges manifests.
+async fn cluster(loaded: &Loaded, report: &mut Report) {
+    let about = "manifests";
+    match crate::running::runs(loaded).cluster().await {
+        None => report.ok(about, "by schema, as checks.kubeconfig names no cluster"),
+        Some(Ok(context)) => report.ok(about, format!("by the API server of context {context}")),
+        Some(Err(why)) => report.say(
+            Level::Note,
+            about,
+            format!("by schema: the cluster of checks.kubeconfig cannot be asked: {why}"),
+            "mend checks.kubeconfig or checks.kube_context, or install kubectl",
         ),
     }
 }
