@@ -106,7 +106,8 @@ fn resources(all: &[(&str, &str, bool)]) -> Value {
 }
 
 fn status_of(code: u16, reason: &str, message: &str) -> Value {
-    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message})
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": code, "reason": reason, "message": message,
+           "details": {"name": "a", "kind": "ConfigMap", "causes": [{"reason": "X", "message": message, "field": "x"}]}})
 }
 
 fn accepts(_: &str) -> (u16, Value) {
