@@ -1,10 +1,11 @@
 #!/bin/sh
 # Brings what the tests need besides Rust: .venv with the packages of tests/*/requirements.txt, strace,
-# Bubblewrap, Biome, and the tiny model in target/real-llm. Does nothing that is already done.
+# Bubblewrap, kubectl, Biome, and the tiny model in target/real-llm. Does nothing that is already done.
 set -eu
 cd "$(dirname "$0")/.."
 
-requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt tests/lint-tools/requirements.txt"
+requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt tests/toolchains/requirements.txt \
+    tests/lint-tools/requirements.txt"
 biome=2.6.8
 done_with=.venv/requirements.txt
 model="${CARGO_TARGET_DIR:-target}/real-llm/tiny.gguf"
@@ -14,6 +15,8 @@ packages=
 python3 -c 'import venv, ensurepip' 2>/dev/null || packages="python3 python3-venv"
 [ -x /usr/bin/strace ] || packages="$packages strace"
 [ -x /usr/bin/bwrap ] || packages="$packages bubblewrap"
+# Any version does: it is only told what to send where.
+command -v kubectl >/dev/null || packages="$packages kubernetes-client"
 # The sandbox shows what it runs the system's Python, wherever else there is one.
 [ -x /usr/bin/python3 ] || packages="$packages python3"
 if [ -n "$packages" ]; then

@@ -5,7 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{CheckOutcome, Role, TESTS, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker as _};
 use fleet_sandbox::{Choice, Job, Sandbox};
@@ -146,7 +146,7 @@ async fn checked(
     report: &mut Report,
 ) -> anyhow::Result<()> {
     progress(format_args!("{} proposals in {tag}", effort.checked));
-    let runs = Runs::new(Sandbox::new(Choice::Auto), RunBounds::default());
+    let runs = Runs::new(Sandbox::new(Choice::Auto), RunBounds::default(), Surroundings::default());
     let suite = Suite::new(Policies::load(None)?).with_runs(runs);
     let (comment, role) = (if matches!(tag, "python" | "bash") { "#" } else { "//" }, Role::new("DEV")?);
     let metadata = [(TESTS.to_owned(), test.to_owned())].into();

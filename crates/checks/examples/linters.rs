@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Instant;
 use std::{env, fs};
 
-use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckResult, Role, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
@@ -42,7 +42,7 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn runs() -> Runs {
-    Runs::new(Sandbox::new(Choice::Auto), RunBounds::default())
+    Runs::new(Sandbox::new(Choice::Auto), RunBounds::default(), Surroundings::default())
 }
 
 async fn lint(suite: &Suite, proposal: &str) -> anyhow::Result<CheckResult> {

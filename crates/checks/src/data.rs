@@ -109,7 +109,7 @@ impl Document {
 
 impl Node {
     /// The value without its places. Nodes nest no deeper than `DEPTH_MAX`.
-    fn value(&self) -> Value {
+    pub(crate) fn value(&self) -> Value {
         match &self.content {
             Content::Scalar(value) => value.clone(),
             Content::List(items) => Value::Array(items.iter().map(Node::value).collect()),

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | policy | what proposals may not contain, by rules in Rego; see [`Policies`] |
 //! | lint | the syntax of code, by tree-sitter: Python, Rust, JavaScript, TypeScript, TSX, Go, Java, C, C++, Bash, HCL; of SQL and Dockerfiles, by readers of its own; JSON, YAML and TOML read whole; Kubernetes manifests against the fields of their kinds; advice from linters of the machine, see [`Linters`] |
-//! | dry run | the code, run by itself in a sandbox; see [`Runs`] |
+//! | dry run | the code, run by itself in a sandbox; manifests, shown to a cluster where one is configured; see [`Runs`] |
 //! | tests | the tests given with the task, run against the code in a sandbox |
 //!
 //! A check passes only when it has looked at something: a proposal without a block in a known language
@@ -79,5 +79,5 @@ mod suite;
 
 pub use linters::{LinterFound, Linters};
 pub use policy::{BadPolicy, POLICY_MS_MAX, Policies, Rule};
-pub use run::{RunBounds, Runs};
+pub use run::{Cluster, RunBounds, Runs, Surroundings};
 pub use suite::{FAULTS_MAX, INLINE_BYTES_MAX, PROPOSAL_BYTES_MAX, Suite, TESTS_BYTES_MAX, TIME_MS_MAX};

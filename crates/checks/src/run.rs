@@ -7,17 +7,22 @@ mod bash;
 mod batch;
 mod c;
 pub(crate) mod cache;
+mod cluster;
 pub(crate) mod code;
 mod dry;
 mod given;
+mod go;
 mod javascript;
 mod log;
+mod prepared;
 mod python;
 mod rust;
 mod tests;
 pub(crate) mod tools;
 
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -28,11 +33,14 @@ use tokio::time::timeout;
 use tree_sitter::Parser;
 
 use crate::bound::Bound;
-use crate::lint::Language;
+use crate::lint::{Language, Manifests};
 use batch::Batch;
 use cache::{Cache, Key};
 use code::{Codes, Tongue};
+use prepared::Prepared;
 use tools::Tools;
+
+pub use cluster::Cluster;
 
 /// What is kept free at the end of a request's time to end what runs, in milliseconds.
 const END_MS: u64 = 300;
@@ -56,6 +64,20 @@ impl Default for RunBounds {
     }
 }
 
+/// What of the machine runs make use of.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// Where toolchains are looked for, as in `PATH`; none is the `PATH` of this program.
+    pub path: Option<OsString>,
+    /// The names of the languages in which code is run, such as `python`; none is all that there are.
+    pub languages: Option<Vec<String>>,
+    /// A folder to be kept, some 200 MB, for what is built once for each toolchain: the standard library of Go. Only
+    /// who is trusted may write to it. Without it code in Go is not run.
+    pub folder: Option<PathBuf>,
+    /// The cluster that manifests are shown to; none is held against the schema alone.
+    pub cluster: Option<Cluster>,
+}
+
 /// Runs the code of proposals. Cloning shares all of it.
 #[derive(Debug, Clone)]
 pub struct Runs(Arc<Inner>);
@@ -64,7 +86,9 @@ pub struct Runs(Arc<Inner>);
 struct Inner {
     sandbox: Sandbox,
     bounds: RunBounds,
+    surroundings: Surroundings,
     tools: OnceCell<Tools>,
+    prepared: Prepared,
     permits: Semaphore,
     cache: Cache<Ran>,
 }
@@ -98,11 +122,13 @@ enum How {
 }
 
 impl Runs {
-    /// Runs in this sandbox.
+    /// Runs in this sandbox, with these surroundings.
     #[must_use]
-    pub fn new(sandbox: Sandbox, bounds: RunBounds) -> Runs {
+    pub fn new(sandbox: Sandbox, bounds: RunBounds, surroundings: Surroundings) -> Runs {
         let permits = Semaphore::new(bounds.at_once.get().min(Semaphore::MAX_PERMITS));
-        Runs(Arc::new(Inner { sandbox, bounds, tools: OnceCell::new(), permits, cache: Cache::default() }))
+        let prepared = Prepared::new(surroundings.folder.clone());
+        let (tools, cache) = (OnceCell::new(), Cache::default());
+        Runs(Arc::new(Inner { sandbox, bounds, surroundings, tools, prepared, permits, cache }))
     }
 
     /// The sandbox that is in force, such as `bubblewrap 0.8.0`.
@@ -118,13 +144,56 @@ impl Runs {
         self.tools().await.versions()
     }
 
-    pub(crate) async fn tools(&self) -> &Tools {
-        self.0.tools.get_or_init(Tools::find).await
+    /// The languages that code is not run in on this machine, each with the reason.
+    pub async fn lacking(&self) -> Vec<String> {
+        let tools = self.tools().await;
+        let lacking = Tongue::ALL.into_iter().filter(|tongue| tools.get(*tongue).is_none());
+        lacking.map(|tongue| format!("{} ({})", tongue.name(), tools.lack(tongue))).collect()
     }
 
-    /// Runs the code of a proposal by itself.
+    pub(crate) async fn tools(&self) -> &Tools {
+        let Surroundings { path, languages, .. } = &self.0.surroundings;
+        let find = async || {
+            let tools = Tools::find(path.as_deref()).await;
+            let is_meant = |tongue: &Tongue| {
+                languages.as_ref().is_none_or(|names| names.iter().any(|name| name == tongue.name()))
+            };
+            tools.only(&Tongue::ALL.into_iter().filter(is_meant).collect::<Vec<_>>())
+        };
+        self.0.tools.get_or_init(find).await
+    }
+
+    /// The context of the cluster that manifests are shown to, such as `kind-kind`; none where none is configured.
+    ///
+    /// # Errors
+    /// Why its server cannot be asked, in words.
+    pub async fn cluster(&self) -> Option<Result<String, String>> {
+        let Surroundings { cluster, path, .. } = &self.0.surroundings;
+        let bound = Bound::new(Duration::from_millis(self.0.bounds.dry_run_ms));
+        Some(cluster::context(cluster.as_ref()?, path.clone(), bound).await)
+    }
+
+    /// Runs the code of a proposal by itself, and asks a cluster or the schema of its manifests.
     pub(crate) async fn dry_run(&self, proposal: &str, bound: Bound) -> CheckResult {
-        self.check_either(CheckKind::DryRun, proposal, "", bound).await
+        let code = self.check_either(CheckKind::DryRun, proposal, "", bound);
+        let (code, manifests) = tokio::join!(code, self.manifests(proposal, bound));
+        match manifests {
+            None => code,
+            Some(manifests) if Codes::of(proposal).is_empty() => manifests,
+            Some(manifests) => dry::both(code, manifests),
+        }
+    }
+
+    async fn manifests(&self, proposal: &str, bound: Bound) -> Option<CheckResult> {
+        let begun = Instant::now();
+        let text = proposal.to_owned();
+        let found = tokio::task::spawn_blocking(move || Manifests::of(&text)).await.ok()?;
+        let Surroundings { cluster, path, .. } = &self.0.surroundings;
+        let most = Duration::from_millis(self.0.bounds.dry_run_ms);
+        let time = bound.left().saturating_sub(Duration::from_millis(END_MS)).min(most);
+        let mut result = cluster::dry_run(cluster.as_ref(), path.clone(), found, Bound::new(time)).await?;
+        result.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+        Some(result)
     }
 
     /// Runs the tests that a task gives against the code of a proposal.
@@ -205,13 +274,18 @@ impl Runs {
             CheckKind::Tests => bounds.tests_ms,
             _ => bounds.dry_run_ms,
         });
+        let tools = self.tools().await;
+        // What is built once for all takes none of the time that the code has.
+        let go = match tools.get(Tongue::Go).filter(|_| codes.get(Tongue::Go).is_some()) {
+            Some(go) => self.0.prepared.cache(go, left(bound).saturating_sub(most)).await,
+            None => Err(tools.lack(Tongue::Go)),
+        };
         let _permit = match self.permit(bound).await {
             Ok(permit) => permit,
             Err(why) => return Ran::new(CheckOutcome::Error, format!("not run: {why}")),
         };
         let time = left(bound).min(most);
-        let room =
-            Room { runs: self, tools: self.tools().await, bound: Bound::new(time), full: time == most };
+        let room = Room { runs: self, tools, go, bound: Bound::new(time), full: time == most };
         match kind {
             CheckKind::Tests => tests::tests(&room, codes, text).await,
             _ => dry::dry_run(&room, codes).await,
@@ -228,6 +302,8 @@ fn left(bound: Bound) -> Duration {
 struct Room<'a> {
     runs: &'a Runs,
     tools: &'a Tools,
+    /// Where the standard library of Go is, or why there is none.
+    go: Result<PathBuf, String>,
     bound: Bound,
     /// There is as much time as there is at the most, so that the code is at fault if it is not enough.
     full: bool,
@@ -270,6 +346,9 @@ fn reads_as_file(tongue: Tongue, code: &str) -> bool {
         "return_statement",
         "ERROR",
     ];
+    if tongue == Tongue::Go {
+        return code.lines().any(|line| line.starts_with("package "));
+    }
     if !matches!(tongue, Tongue::Rust | Tongue::C) {
         return true;
     }

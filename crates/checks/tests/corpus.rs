@@ -8,7 +8,7 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 
-use fleet_checks::{Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckReport, Role, Severity, TESTS, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
@@ -155,7 +155,10 @@ fn share(right: usize, wrong: usize) -> f64 {
 fn reports(proposals: &[Proposal]) -> Vec<CheckReport> {
     let sandbox = Sandbox::new(Choice::Auto).with_helper(env!("CARGO_BIN_EXE_fleet-checks"));
     let policies = Policies::load(None).expect("what is built in is sound");
-    let suite = Arc::new(Suite::new(policies).with_runs(Runs::new(sandbox, BOUNDS)));
+    // The figures are those of these toolchains, whatever others there are.
+    let languages = ["python", "javascript", "bash", "rust", "c"].map(str::to_owned);
+    let surroundings = Surroundings { languages: Some(languages.into()), ..Surroundings::default() };
+    let suite = Arc::new(Suite::new(policies).with_runs(Runs::new(sandbox, BOUNDS, surroundings)));
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {
         let mut checks = JoinSet::new();

@@ -200,6 +200,8 @@ pub struct Checks {
     pub run_at_once: usize,
     pub dry_run_timeout_s: u64,
     pub tests_timeout_s: u64,
+    pub kubeconfig: String,
+    pub kube_context: String,
 }
 
 /// What is logged.

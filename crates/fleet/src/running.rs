@@ -8,7 +8,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Cluster, Linters, Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{Budget, Council, CouncilSettings, Profile};
 use fleet_embedded::{Embedded, Settings as EmbeddedSettings, SystemClock, Ticks};
 use fleet_llm::Models;
@@ -246,21 +246,30 @@ pub(crate) fn policies(loaded: &Loaded) -> anyhow::Result<Policies> {
 
 /// What proposals are checked by.
 fn suite(loaded: &Loaded) -> anyhow::Result<Suite> {
-    let runs = runs(&loaded.config);
+    let runs = runs(loaded);
     let suite = Suite::new(policies(loaded)?).with_runs(runs.clone());
     Ok(if loaded.config.checks.tools { suite.with_linters(Linters::new(runs)) } else { suite })
 }
 
 /// What runs the code of proposals.
-pub(crate) fn runs(config: &Config) -> Runs {
-    let checks = &config.checks;
+pub(crate) fn runs(loaded: &Loaded) -> Runs {
+    let checks = &loaded.config.checks;
     let bounds = RunBounds::default();
     let bounds = RunBounds {
         at_once: NonZeroUsize::new(checks.run_at_once).unwrap_or(bounds.at_once),
         dry_run_ms: checks.dry_run_timeout_s * 1000,
         tests_ms: checks.tests_timeout_s * 1000,
     };
-    Runs::new(Sandbox::new(checks.sandbox), bounds)
+    let cluster = Some(&checks.kubeconfig).filter(|path| !path.is_empty()).map(|path| Cluster {
+        kubeconfig: path.into(),
+        context: Some(checks.kube_context.clone()).filter(|context| !context.is_empty()),
+    });
+    let surroundings = Surroundings {
+        cluster,
+        folder: loaded.state_dir().ok().map(|dir| dir.join("toolchains")),
+        ..Surroundings::default()
+    };
+    Runs::new(Sandbox::new(checks.sandbox), bounds, surroundings)
 }
 
 /// Has the servers that agents were registered with looked at from the start.

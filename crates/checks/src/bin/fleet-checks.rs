@@ -6,7 +6,7 @@
 use std::io::{self, Read};
 use std::process::ExitCode;
 
-use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{Role, TESTS, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
@@ -35,7 +35,7 @@ fn run() -> anyhow::Result<String> {
         task.metadata.insert(TESTS.to_owned(), std::fs::read_to_string(tests)?);
     }
     let role = Role::new("DEV")?;
-    let runs = Runs::new(Sandbox::new(Choice::Auto), RunBounds::default());
+    let runs = Runs::new(Sandbox::new(Choice::Auto), RunBounds::default(), Surroundings::default());
     let suite = Suite::new(Policies::load(None)?).with_runs(runs.clone()).with_linters(Linters::new(runs));
     let request = CheckRequest { proposal: &proposal, task: &task, role: &role, timeout_ms: TIMEOUT_MS };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;

@@ -67,8 +67,14 @@ impl Schema {
 }
 
 /// What it is checked against, for the report.
-pub(super) fn tool() -> String {
+pub(crate) fn tool() -> String {
     format!("kubernetes schema {}", SCHEMA.version)
+}
+
+/// Whether there is a schema of this kind.
+pub(super) fn knows(api: &str, kind: &str) -> bool {
+    let api = if api.contains('/') { api.to_owned() } else { format!("/{api}") };
+    SCHEMA.kinds.contains_key(&(api.as_str(), kind))
 }
 
 /// How many manifests a document is or lists.

@@ -9,30 +9,40 @@ use crate::names::language_of_tag;
 use crate::parts::{Part, parts};
 
 /// Languages of programs that have no runner.
-const NOT_RUN: [&str; 9] =
-    ["typescript", "tsx", "go", "java", "cpp", "csharp", "kotlin", "ruby", "powershell"];
+const NOT_RUN: [&str; 7] = ["tsx", "java", "cpp", "csharp", "kotlin", "ruby", "powershell"];
 
 /// A language that code is run in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Tongue {
     Python,
     JavaScript,
+    TypeScript,
     Bash,
     Rust,
     C,
+    Go,
 }
 
 impl Tongue {
-    pub(crate) const ALL: [Tongue; 5] =
-        [Tongue::Python, Tongue::JavaScript, Tongue::Bash, Tongue::Rust, Tongue::C];
+    pub(crate) const ALL: [Tongue; 7] = [
+        Tongue::Python,
+        Tongue::JavaScript,
+        Tongue::TypeScript,
+        Tongue::Bash,
+        Tongue::Rust,
+        Tongue::C,
+        Tongue::Go,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Tongue::Python => "python",
             Tongue::JavaScript => "javascript",
+            Tongue::TypeScript => "typescript",
             Tongue::Bash => "bash",
             Tongue::Rust => "rust",
             Tongue::C => "c",
+            Tongue::Go => "go",
         }
     }
 
@@ -46,9 +56,11 @@ impl Tongue {
         match self {
             Tongue::Python => "solution.py",
             Tongue::JavaScript => "solution.js",
+            Tongue::TypeScript => "solution.ts",
             Tongue::Bash => "solution.sh",
             Tongue::Rust => "solution.rs",
             Tongue::C => "solution.c",
+            Tongue::Go => "solution.go",
         }
     }
 }
@@ -94,7 +106,8 @@ impl Code {
             let name = file.path.rsplit('/').next().unwrap_or_default();
             let stem = name.split('.').next().unwrap_or_default();
             let named = NAMES.iter().position(|known| *known == stem).map_or(0, |at| NAMES.len() - at);
-            let program = file.text.contains("__name__ ==") || file.text.contains("int main(");
+            let program =
+                ["__name__ ==", "int main(", "func main("].iter().any(|word| file.text.contains(word));
             (program, named, file.places.len())
         };
         self.files.iter().max_by_key(rank).unwrap_or(&self.files[0])
@@ -174,6 +187,11 @@ impl Codes {
         codes
     }
 
+    /// Whether there is nothing that is a program in any language.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.codes.is_empty() && self.others.is_empty() && self.refused.is_none()
+    }
+
     /// The line in the Markdown of every line of code, file by file.
     pub(crate) fn rows(&self) -> Vec<u32> {
         let files = self.codes.iter().flat_map(|code| &code.files);
@@ -248,6 +266,13 @@ fn gather(code: &mut Code, longest_only: bool) {
     if let Some(longest) = loose.iter().max_by_key(|file| file.places.len()).filter(|_| longest_only) {
         loose = vec![longest.clone()];
     }
+    // In Go each says itself what it belongs to.
+    if code.tongue == Tongue::Go && loose.len() > 1 {
+        for (nth, file) in loose.drain(..).enumerate() {
+            code.files.push(File { path: format!("solution_part{}.go", nth + 1), ..file });
+        }
+        return;
+    }
     let mut whole = File { path: code.tongue.file().to_owned(), ..File::default() };
     for file in loose {
         whole.text.push_str(&file.text);
@@ -287,8 +312,11 @@ fn is_own_test(tongue: Tongue, path: Option<&str>, text: &str) -> bool {
             Tongue::Python => {
                 begins(&["import pytest", "from pytest", "import unittest", "from unittest", "def test_"])
             }
-            Tongue::JavaScript => begins(&["test(", "describe(", "it("]) || text.contains("node:test"),
+            Tongue::JavaScript | Tongue::TypeScript => {
+                begins(&["test(", "describe(", "it("]) || text.contains("node:test")
+            }
             Tongue::Bash => begins(&["@test "]),
+            Tongue::Go => begins(&["func Test"]) && text.contains("testing.T"),
             Tongue::Rust | Tongue::C => false,
         }
 }

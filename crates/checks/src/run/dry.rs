@@ -5,7 +5,7 @@ use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Run, Severity};
 use super::batch::{BatchEnd, StepEnd};
 use super::code::{Code, Codes, Tongue};
 use super::log::{place, said, tail};
-use super::{Dry, How, Ran, Room, bash, broken, c, javascript, python, rust};
+use super::{Dry, How, Ran, Room, bash, broken, c, go, javascript, python, rust};
 
 /// The id of what a dry run holds against a proposal.
 const RULE: &str = "run";
@@ -46,14 +46,29 @@ pub(super) async fn dry_run(room: &Room<'_>, codes: &Codes) -> Ran {
     told(all)
 }
 
-/// The results of all languages as one: what failed counts most, and what was not run least.
-fn told(all: Vec<Came>) -> Ran {
-    let rank = |outcome| match outcome {
+/// What failed counts most, and what was not run least.
+fn rank(outcome: CheckOutcome) -> u8 {
+    match outcome {
         CheckOutcome::Fail => 3,
         CheckOutcome::Error => 2,
         CheckOutcome::Pass => 1,
         CheckOutcome::Skipped => 0,
-    };
+    }
+}
+
+/// The results of code and of manifests as one.
+pub(super) fn both(code: CheckResult, manifests: CheckResult) -> CheckResult {
+    let outcome = if rank(manifests.outcome) > rank(code.outcome) { manifests.outcome } else { code.outcome };
+    let message = format!("{}; {}", code.message, manifests.message);
+    let mut result = CheckResult { outcome, message, ..code };
+    result.faults.extend(manifests.faults);
+    result.tools.extend(manifests.tools);
+    result.duration_ms = result.duration_ms.max(manifests.duration_ms);
+    result
+}
+
+/// The results of all languages as one.
+fn told(all: Vec<Came>) -> Ran {
     let outcome = all.iter().map(|came| came.outcome).max_by_key(|outcome| rank(*outcome));
     let Some(outcome) = outcome else {
         return Ran::new(CheckOutcome::Skipped, "not run: there is no code that could be run");
@@ -76,15 +91,22 @@ async fn one(room: &Room<'_>, codes: &Codes, code: &Code) -> Result<Came, Ran> {
     let tongue = code.tongue;
     let name = tongue.name();
     let Some(tool) = room.tools.get(tongue) else {
-        return Ok(Came::skipped(format!("{name}: its toolchain is not on this machine")));
+        return Ok(Came::skipped(format!("{name}: {}", room.tools.lack(tongue))));
     };
     let time = room.bound.left();
     let dry = match tongue {
         Tongue::Python => Some(python::dry(code, codes, tool, time)),
-        Tongue::JavaScript => Some(javascript::dry(code, codes, tool, time)),
+        Tongue::JavaScript | Tongue::TypeScript => Some(javascript::dry(code, codes, tool, time)),
         Tongue::Bash => Some(bash::dry(code, codes, tool, time)),
         Tongue::Rust => rust::dry(code, codes, tool, time),
         Tongue::C => c::dry(code, codes, tool, time),
+        Tongue::Go => match &room.go {
+            Ok(cache) => go::dry(code, codes, tool, cache, time),
+            Err(why) => {
+                let message = format!("{name}: {why}");
+                return Ok(Came { outcome: CheckOutcome::Error, lasting: false, ..Came::skipped(message) });
+            }
+        },
     };
     let Some(Dry { batch, how }) = dry else {
         return Ok(Came::skipped(format!("{name}: an excerpt, which cannot be built by itself")));
@@ -144,10 +166,11 @@ async fn one(room: &Room<'_>, codes: &Codes, code: &Code) -> Result<Came, Ran> {
 fn excused(code: &Code, log: &str) -> Option<String> {
     let missing = match code.tongue {
         Tongue::Python => python::missing(code, log),
-        Tongue::JavaScript => javascript::missing(log),
+        Tongue::JavaScript | Tongue::TypeScript => javascript::missing(log),
         Tongue::Bash => bash::missing(log),
         Tongue::Rust => rust::missing(log),
         Tongue::C => c::missing(code, log),
+        Tongue::Go => go::missing(code, log),
     };
     const EXCERPTS: [&str; 4] =
         ["' outside function", "IndentationError: unexpected indent", "' outside async", "' outside loop"];

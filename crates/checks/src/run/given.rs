@@ -3,6 +3,7 @@
 use tree_sitter::{Node, Parser, Tree};
 
 use super::code::Tongue;
+use super::go::stands_outside;
 use crate::lint::Language;
 use crate::parts::fenced;
 
@@ -35,6 +36,10 @@ pub(crate) enum NoTests {
     Nothing(Tongue),
     #[error("the tests given with the task do not parse as {}", .0.name())]
     Syntax(Tongue),
+    #[error(
+        "the tests given with the task stand in a package of their own; in Go they must be in that of the code"
+    )]
+    Package,
     #[error("the path {0} of the tests given with the task leaves the folder")]
     Path(String),
     #[error(
@@ -72,8 +77,11 @@ pub(crate) fn given(text: &str, of_proposal: Option<Tongue>) -> Result<Vec<Given
         {
             return Err(NoTests::Syntax(given.tongue));
         }
+        if given.tongue == Tongue::Go && given.files.iter().any(|file| stands_outside(&file.text)) {
+            return Err(NoTests::Package);
+        }
         let any = given.files.iter().any(|file| !file.names.is_empty());
-        if !any && given.tongue != Tongue::JavaScript {
+        if !any && !matches!(given.tongue, Tongue::JavaScript | Tongue::TypeScript) {
             return Err(NoTests::Nothing(given.tongue));
         }
     }
@@ -99,7 +107,8 @@ fn names(tongue: Tongue, text: &str) -> Vec<String> {
         Tongue::Python => python(root, text),
         Tongue::Rust => rust(root, text, ""),
         Tongue::C => functions(root, text, "function_definition"),
-        Tongue::JavaScript => functions(root, text, "function_declaration"),
+        Tongue::JavaScript | Tongue::TypeScript => functions(root, text, "function_declaration"),
+        Tongue::Go => go(root, text),
         Tongue::Bash => {
             let names = functions(root, text, "function_definition");
             let any = root.named_children(&mut root.walk()).any(|node| node.kind() != "comment");
@@ -168,6 +177,20 @@ fn python(root: Node, text: &str) -> Vec<String> {
     names
 }
 
+/// The functions `Test…` at the top that take a `*testing.T`.
+fn go(root: Node, text: &str) -> Vec<String> {
+    let is_test = |node: &Node| {
+        let name = said(node.child_by_field_name("name"), text);
+        let takes = said(node.child_by_field_name("parameters"), text);
+        let after = name.strip_prefix("Test").and_then(|rest| rest.chars().next());
+        name.starts_with("Test") && !after.is_some_and(char::is_lowercase) && takes.contains("testing.T")
+    };
+    let nodes =
+        children(root).into_iter().filter(|node| node.kind() == "function_declaration" && is_test(node));
+    let names = nodes.map(|node| said(node.child_by_field_name("name"), text).to_owned());
+    names.filter(|name| name != "TestMain").collect()
+}
+
 fn rust(node: Node, text: &str, module: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_test = false;
@@ -212,6 +235,9 @@ mod tests {
             ["test_a", "test_b"]
         );
         assert_eq!(named(Tongue::Bash, "[ \"$(solution)\" = x ]"), ["tests"]);
+        let go = "package a\n\nfunc TestA(t *testing.T) {}\nfunc Test_b(t *testing.T) {}\nfunc Testing(t *testing.T) {}\n\
+                  func TestMain(m *testing.M) {}\nfunc help(t *testing.T) {}\nfunc TestC() {}";
+        assert_eq!(named(Tongue::Go, go), ["TestA", "Test_b"]);
         assert_eq!(named(Tongue::JavaScript, "test('x', () => {});\nfunction test_a() {}"), ["test_a"]);
     }
 
@@ -236,5 +262,9 @@ mod tests {
         );
         assert_eq!(refused("x = 1", Some(Tongue::Python)), NoTests::Nothing(Tongue::Python));
         assert_eq!(refused("assert x", None), NoTests::Unknown);
+        assert_eq!(
+            refused("package a_test\nfunc TestA(t *testing.T) {}", Some(Tongue::Go)),
+            NoTests::Package
+        );
     }
 }

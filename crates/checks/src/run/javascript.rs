@@ -1,16 +1,25 @@
-//! JavaScript in Node: run, or checked where it is for a browser or a server; and tested.
+//! JavaScript and TypeScript in Node: run, or checked where it is for a browser or a server; and tested.
+//!
+//! Of TypeScript the types are taken away, or what is more than types is transformed; nothing holds them to be right.
 
 use std::time::Duration;
 
 use serde_json::json;
+use tree_sitter::Parser;
 
 use super::batch::{Batch, Step, quoted, seal};
-use super::code::{Code, Codes, File};
+use super::code::{Code, Codes, File, Tongue};
 use super::given::Given;
 use super::tools::Tool;
 use super::{Dry, How};
 
 const RUNNER: &str = include_str!("runners/javascript.js");
+/// Reads files of TypeScript to their end.
+const PARSE: &str = include_str!("runners/typescript.js");
+/// Finds what TypeScript imports without its extension, or by that of JavaScript, as its compiler does.
+const RESOLVE: &str = include_str!("runners/resolve.js");
+/// What node says of what is more than types, where it does nothing but take types away.
+const MORE_THAN_TYPES: &str = "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX";
 
 pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Dry {
     const WAITS: [&str; 8] = [
@@ -31,10 +40,16 @@ pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Dr
     } else {
         How::Run
     };
-    let program = quoted(&tool.program.to_string_lossy());
+    let program = program(code, tool, None);
     let (files, main) = laid_out(code, codes);
     let path = quoted(&main);
-    let check = format!("exec {program} --check {path}");
+    let check = match code.tongue {
+        Tongue::TypeScript => {
+            let paths: String = code.files.iter().map(|file| format!(" {}", quoted(&file.path))).collect();
+            format!("exec {program} -e {}{paths}", quoted(PARSE))
+        }
+        _ => format!("exec {program} --check {path}"),
+    };
     let run = format!("exec {program} {path} </dev/null");
     let mut steps = vec![step(check, "parse", time, true)];
     if how == How::Run {
@@ -45,10 +60,52 @@ pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Dr
     Dry { batch, how }
 }
 
+/// What starts node for this code, and these tests.
+fn program(code: &Code, tool: &Tool, given: Option<&Given>) -> String {
+    if code.tongue != Tongue::TypeScript {
+        return tool.command(false);
+    }
+    let tests = given.into_iter().flat_map(|given| &given.files).map(|file| &file.text);
+    let more = code.files.iter().map(|file| &file.text).chain(tests).any(|text| is_more_than_types(text));
+    let resolve = RESOLVE.bytes().map(|byte| format!("%{byte:02x}")).collect::<String>();
+    format!("{} --import data:text/javascript,{resolve}", tool.command(more))
+}
+
+/// Whether there is something in TypeScript that is not gone with its types.
+fn is_more_than_types(text: &str) -> bool {
+    let mut parser = Parser::new();
+    if parser.set_language(&tree_sitter_typescript::LANGUAGE_TYPESCRIPT.into()).is_err() {
+        return false;
+    }
+    let Some(tree) = parser.parse(text, None) else { return false };
+    let mut cursor = tree.walk();
+    loop {
+        let node = cursor.node();
+        let in_parameter = || node.parent().is_some_and(|parent| parent.kind().ends_with("_parameter"));
+        let more = match node.kind() {
+            "enum_declaration" | "internal_module" | "import_alias" | "import_require_clause" => true,
+            "accessibility_modifier" | "override_modifier" | "readonly" => in_parameter(),
+            _ => false,
+        };
+        if more {
+            return true;
+        }
+        if cursor.goto_first_child() {
+            continue;
+        }
+        while !cursor.goto_next_sibling() {
+            if !cursor.goto_parent() {
+                return false;
+            }
+        }
+    }
+}
+
 /// The files, and which is the main one. Modules without a `package.json` that says so get one.
 fn laid_out(code: &Code, codes: &Codes) -> (std::collections::BTreeMap<String, Vec<u8>>, String) {
     let mut files = codes.laid_out();
-    if code.files.iter().any(|file| !file.path.ends_with(".mjs") && is_module(file)) {
+    let says_so = |file: &File| file.path.ends_with(".mjs") || file.path.ends_with(".mts");
+    if code.files.iter().any(|file| !says_so(file) && is_module(file)) {
         files.entry("package.json".to_owned()).or_insert_with(|| b"{\"type\": \"module\"}\n".to_vec());
     }
     (files, code.main().path.clone())
@@ -56,7 +113,7 @@ fn laid_out(code: &Code, codes: &Codes) -> (std::collections::BTreeMap<String, V
 
 /// Whether a file is a module of ECMAScript rather than of Node's first form.
 fn is_module(file: &File) -> bool {
-    if file.path.ends_with(".cjs") {
+    if file.path.ends_with(".cjs") || file.path.ends_with(".cts") {
         return false;
     }
     let says = |line: &str| {
@@ -64,7 +121,7 @@ fn is_module(file: &File) -> bool {
             line.strip_prefix("import").is_some_and(|rest| rest.starts_with([' ', '{', '*', '"', '\'']));
         import || line.strip_prefix("export").is_some_and(|rest| rest.starts_with([' ', '{', '*']))
     };
-    file.path.ends_with(".mjs") || file.text.lines().any(says)
+    file.path.ends_with(".mjs") || file.path.ends_with(".mts") || file.text.lines().any(says)
 }
 
 /// The tests to be run, or without a test's index a step that says which there are.
@@ -112,14 +169,19 @@ pub(super) fn trial(
         }
     }
     let folder = main.path.rsplit_once('/').map(|(folder, _)| format!("{folder}/")).unwrap_or_default();
-    let extension = if module { "mjs" } else { "cjs" };
+    let extension = match (code.tongue, module) {
+        (Tongue::TypeScript, true) => "mts",
+        (Tongue::TypeScript, false) => "cts",
+        (_, true) => "mjs",
+        (_, false) => "cjs",
+    };
     let common = json!({
         "source": source,
         "file": format!("{folder}{collect}.{extension}"),
         "collect": collect,
         "exported": exported,
     });
-    let program = quoted(&tool.program.to_string_lossy());
+    let program = program(code, tool, Some(given));
     let command = format!("exec {program} -e \"$1\"");
     let steps = tests.iter().map(|name| step(command.clone(), name, time, false)).collect();
     let batch =
@@ -139,10 +201,49 @@ fn step(command: String, name: &str, time: Duration, needed: bool) -> Step {
     Step { needed, name: name.to_owned(), command, time, seal: None }
 }
 
+/// What of TypeScript is beyond this machine.
+pub(super) fn beyond(log: &str) -> Option<String> {
+    log.contains(MORE_THAN_TYPES).then(|| {
+        "it has an enum, a namespace or the like, which this node cannot transform; one with \
+         --experimental-transform-types can"
+            .to_owned()
+    })
+}
+
 /// What the code needs and this machine has not.
 pub(super) fn missing(log: &str) -> Option<String> {
+    if let Some(why) = beyond(log) {
+        return Some(why);
+    }
     let (_, rest) =
         log.split_once("Cannot find module '").or_else(|| log.split_once("Cannot find package '"))?;
     let module = rest.split('\'').next().filter(|module| !module.starts_with(['.', '/']))?;
     Some(format!("it needs the module {module}, which is not here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_more_than_types_is_told_from_types() {
+        for text in [
+            "enum A { B }",
+            "export const enum A { B }",
+            "namespace A { export const b = 1; }",
+            "class A { constructor(private x: number) {} }",
+            "class A { constructor(readonly x: number) {} }",
+            "import fs = require('fs');",
+        ] {
+            assert!(is_more_than_types(text), "{text}");
+        }
+        for text in [
+            "class A { private readonly x: number = 1; constructor(x: number) {} }",
+            "type A = { readonly x: number }; interface B extends A {}",
+            "const x = y as const satisfies Z;",
+            "",
+        ] {
+            assert!(!is_more_than_types(text), "{text}");
+        }
+    }
 }

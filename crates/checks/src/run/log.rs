@@ -14,13 +14,21 @@ pub(super) fn said(tongue: Tongue, log: &str) -> String {
         Tongue::Rust => first(&|line| line.starts_with("error"))
             .or_else(|| lines().skip_while(|line| !line.contains("panicked at")).nth(1)),
         Tongue::C => first(&|line| line.contains("error:") || line.contains("Assertion")),
-        Tongue::JavaScript => first(&|line| {
+        Tongue::Go => first(&|line| line.starts_with("panic: ") || is_go(line)),
+        Tongue::JavaScript | Tongue::TypeScript => first(&|line| {
             let word = line.split([':', ' ']).next().unwrap_or_default();
             word.ends_with("Error")
         }),
         Tongue::Python | Tongue::Bash => None,
     };
     line.or_else(|| lines().next_back()).unwrap_or("it said nothing").chars().take(SAID_CHARS_MAX).collect()
+}
+
+/// Whether a line speaks of a place in Go and says something of it, which in a trace it does not.
+fn is_go(line: &str) -> bool {
+    let place =
+        line.split_once(".go:").map(|(_, rest)| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    place.is_some_and(|rest| rest.contains(": "))
 }
 
 /// Which of the lines of code the log speaks of, from 1; 0 where it names none.
@@ -78,6 +86,17 @@ mod tests {
             ),
             (Tongue::Bash, "a.sh: line 3: x: unbound variable\n", "a.sh: line 3: x: unbound variable"),
             (Tongue::C, "", "it said nothing"),
+            (Tongue::Go, "# solution\n./a.go:3:5: undefined: x\n", "./a.go:3:5: undefined: x"),
+            (
+                Tongue::Go,
+                "panic: it broke\n\ngoroutine 1 [running]:\nmain.f()\n\t/s/a.go:3 +0x1\n",
+                "panic: it broke",
+            ),
+            (
+                Tongue::Go,
+                "--- FAIL: TestA (0.00s)\n    given0_test.go:5: 1, want 2\nFAIL\n",
+                "given0_test.go:5: 1, want 2",
+            ),
         ] {
             assert_eq!(said(tongue, log), line);
         }

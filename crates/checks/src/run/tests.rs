@@ -10,7 +10,7 @@ use super::code::{Code, Codes, Tongue};
 use super::given::{Given, LOOSE, NoTests, given};
 use super::log::{place, said, tail};
 use super::tools::Tool;
-use super::{Ran, Room, bash, broken, c, javascript, python, rust};
+use super::{Ran, Room, bash, broken, c, go, javascript, python, rust};
 
 /// The id of what a test that fails holds against a proposal.
 const RULE: &str = "test";
@@ -158,21 +158,27 @@ async fn one(room: &Room<'_>, codes: &Codes, given: &Given) -> Result<Came, Sand
         return Ok(all_fail(&format!("there is no code in {}", given.tongue.name())));
     };
     let Some(tool) = room.tools.get(given.tongue) else {
-        return Ok(Came {
-            not_run: Some("its toolchain is not on this machine".to_owned()),
-            ..Came::default()
-        });
+        return Ok(Came { not_run: Some(room.tools.lack(given.tongue)), ..Came::default() });
     };
     let time = room.bound.left() / TEST_PART;
     let seals = || SandboxError::Unavailable { reason: "there is no randomness".to_owned() };
-    let batch = match given.tongue {
-        Tongue::JavaScript => return in_javascript(room, codes, code, given, tool).await,
+    let mut batch = match given.tongue {
+        Tongue::JavaScript | Tongue::TypeScript => {
+            return in_javascript(room, codes, code, given, tool).await;
+        }
         Tongue::Python => python::trial(code, codes, tool, given, time),
         Tongue::Bash => bash::trial(code, codes, tool, given, time),
         Tongue::Rust => rust::trial(code, codes, tool, given, time).ok_or_else(seals)?,
         Tongue::C => c::trial(code, codes, tool, given, time).ok_or_else(seals)?,
+        Tongue::Go => match &room.go {
+            Ok(cache) => {
+                let (batch, ordered) = go::trial(code, codes, tool, cache, given, time)?;
+                names = ordered;
+                batch
+            }
+            Err(why) => return Ok(Came { not_run: Some(why.clone()), ..Came::default() }),
+        },
     };
-    let mut batch = batch;
     for step in batch.steps.iter_mut().filter(|step| step.needed) {
         step.time = room.bound.left();
     }
@@ -196,6 +202,13 @@ async fn in_javascript(
     };
     let asked = trial(&["list".to_owned()])?;
     let end = asked.batch.run(room.sandbox(), room.bound).await?;
+    let beyond = |end: &BatchEnd| {
+        let why = end.ends.iter().find_map(|end| javascript::beyond(&end.log))?;
+        Some(Came { not_run: Some(why), tool: Some(tool.version.clone()), ..Came::default() })
+    };
+    if let Some(came) = beyond(&end) {
+        return Ok(came);
+    }
     let listed =
         end.ends.first().filter(|end| end.well() && end.sealed).and_then(|end| asked.listed(&end.log));
     let Some(mut names) = listed else {
@@ -261,10 +274,11 @@ fn judged(
 fn why(code: &Code, step: &StepEnd) -> String {
     let missing = match code.tongue {
         Tongue::Python => python::missing(code, &step.log),
-        Tongue::JavaScript => javascript::missing(&step.log),
+        Tongue::JavaScript | Tongue::TypeScript => javascript::missing(&step.log),
         Tongue::Bash => bash::missing(&step.log),
         Tongue::Rust => rust::missing(&step.log),
         Tongue::C => c::missing(code, &step.log),
+        Tongue::Go => go::missing(code, &step.log),
     };
     let ended =
         (step.code == 0).then(|| "the code ended the program before the test came to its end".to_owned());

@@ -9,7 +9,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite};
+use fleet_checks::{Linters, Policies, RunBounds, Runs, Suite, Surroundings};
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckResult, Role, Severity, Task};
 use fleet_orchestrator::port::{CheckRequest, Checker};
 use fleet_sandbox::{Choice, Sandbox};
@@ -23,7 +23,7 @@ const TIMEOUT_MS: u64 = 120_000;
 fn runs(choice: Choice) -> Runs {
     let sandbox = Sandbox::new(choice).with_helper(env!("CARGO_BIN_EXE_fleet-checks"));
     let at_once = NonZeroUsize::new(2).expect("two");
-    Runs::new(sandbox, RunBounds { at_once, ..RunBounds::default() })
+    Runs::new(sandbox, RunBounds { at_once, ..RunBounds::default() }, Surroundings::default())
 }
 
 /// What runs no code of the proposal: only linters are started.

@@ -75,7 +75,7 @@ async fn what_is_not_the_code_s_fault_is_neither_passed_nor_failed() {
         ("```py\nreturn x\n```", "an excerpt"),
         ("```rust\nlet x = f();\nx.g();\n```", "an excerpt"),
         ("```py\nname = input()\n```\n", "imported only"),
-        ("```go\npackage main\n```", "nothing here runs go"),
+        ("```java\nclass A {}\n```", "nothing here runs java"),
         ("```py title=\"../../x.py\"\nx = 1\n```", "the path ../../x.py leaves the folder"),
         ("Only words.", "there is no code that could be run"),
         ("```yaml\na: 1\n```", "there is no code that could be run"),

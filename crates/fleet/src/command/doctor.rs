@@ -57,6 +57,7 @@ pub(super) async fn run(loaded: &Loaded, asked: Doctor) -> anyhow::Result<Exit> 
     policies(loaded, &mut report);
     runs(loaded, &mut report).await;
     linters(loaded, &mut report).await;
+    cluster(loaded, &mut report).await;
     models(loaded, &mut report).await?;
     working.done();
     let sick = report.0.iter().any(|finding| finding.level == Level::Problem);
@@ -218,7 +219,7 @@ fn policies(loaded: &Loaded, report: &mut Report) {
 /// What shuts in the code of proposals, and what it can be run by.
 async fn runs(loaded: &Loaded, report: &mut Report) {
     let about = "running code";
-    let runs = crate::running::runs(&loaded.config);
+    let runs = crate::running::runs(loaded);
     if loaded.config.checks.sandbox == fleet_sandbox::Choice::Off {
         report.ok(about, "off, as checks.sandbox says: proposals are only read");
         return;
@@ -229,9 +230,15 @@ async fn runs(loaded: &Loaded, report: &mut Report) {
                 Level::Note,
                 about,
                 format!("{sandbox}, and no toolchain was found"),
-                "install one of python3, node, bash, rustc and cc, or nothing is run",
+                "install one of python3, node, bash, rustc, cc and go, or nothing is run",
             ),
-            found => report.ok(about, format!("{sandbox}; {}", found.join(", "))),
+            found => {
+                let lacking = match runs.lacking().await {
+                    none if none.is_empty() => String::new(),
+                    lacking => format!("; not run: {}", lacking.join("; ")),
+                };
+                report.ok(about, format!("{sandbox}; {}{lacking}", found.join(", ")));
+            }
         },
         Err(error) => report.say(
             Level::Note,
@@ -249,7 +256,7 @@ async fn linters(loaded: &Loaded, report: &mut Report) {
         report.ok(about, "off, as checks.tools says: proposals are read by what is built in");
         return;
     }
-    let runs = crate::running::runs(&loaded.config);
+    let runs = crate::running::runs(loaded);
     if let Err(error) = runs.sandbox().await {
         report.ok(about, format!("{error}; none is run"));
         return;
@@ -271,6 +278,21 @@ async fn linters(loaded: &Loaded, report: &mut Report) {
     let missing =
         if missing.is_empty() { String::new() } else { format!("; not found: {}", missing.join(", ")) };
     report.ok(about, works + &missing);
+}
+
+/// Who judges manifests.
+async fn cluster(loaded: &Loaded, report: &mut Report) {
+    let about = "manifests";
+    match crate::running::runs(loaded).cluster().await {
+        None => report.ok(about, "by schema, as checks.kubeconfig names no cluster"),
+        Some(Ok(context)) => report.ok(about, format!("by the API server of context {context}")),
+        Some(Err(why)) => report.say(
+            Level::Note,
+            about,
+            format!("by schema: the cluster of checks.kubeconfig cannot be asked: {why}"),
+            "mend checks.kubeconfig or checks.kube_context, or install kubectl",
+        ),
+    }
 }
 
 async fn models(loaded: &Loaded, report: &mut Report) -> anyhow::Result<()> {

@@ -31,7 +31,7 @@
   // Written anew for each test, so that one cannot change what the next one is.
   const file = path.join(process.cwd(), plan.file);
   fs.writeFileSync(file, plan.source);
-  if (plan.file.endsWith('.mjs')) await import(url.pathToFileURL(file).href);
+  if (/\.m[jt]s$/.test(plan.file)) await import(url.pathToFileURL(file).href);
   else require(file);
   if (name === 'list') {
     writeSync(3, seal);

@@ -1,0 +1,253 @@
+//! `kubectl`: started to ask an API server of one manifest, and what its answer means.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::super::tools::on;
+use super::Cluster;
+use crate::bound::Bound;
+use crate::lint::Manifest;
+
+/// The most that is read of what `kubectl` says, in bytes.
+const SAID_BYTES_MAX: u64 = 1024 * 1024;
+/// The longest a server may take for one answer, in seconds.
+const ANSWER_S_MAX: u64 = 5;
+const WHY_CHARS_MAX: usize = 300;
+
+/// What a server says of one manifest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    Accepted,
+    /// It is wrong, in the words of the server.
+    Refused(String),
+    /// It could not be judged, for no fault of its own.
+    Unjudged(String),
+    /// No other will be either.
+    Silent(String),
+}
+
+/// `kubectl` with a cluster.
+pub(super) struct Kubectl<'a> {
+    program: PathBuf,
+    path: OsString,
+    cluster: &'a Cluster,
+    bound: Bound,
+}
+
+/// How `kubectl` ended, and what it said.
+pub(super) struct Said {
+    pub(super) well: bool,
+    pub(super) out: String,
+    pub(super) err: String,
+}
+
+impl<'a> Kubectl<'a> {
+    /// That of `path`, else of the `PATH` of this program.
+    pub(super) fn find(
+        cluster: &'a Cluster,
+        path: Option<OsString>,
+        bound: Bound,
+    ) -> Result<Kubectl<'a>, String> {
+        let path = path.or_else(|| std::env::var_os("PATH")).unwrap_or_default();
+        let program = on(&path, "kubectl").ok_or_else(|| "kubectl is not on this machine".to_owned())?;
+        Ok(Kubectl { program, path, cluster, bound })
+    }
+
+    /// The context, and what is its namespace.
+    pub(super) async fn context(&self) -> Result<(String, String), String> {
+        let said = self.call(&["config", "view", "--minify", "--output=json"], &[]).await?;
+        let config: Option<Value> = serde_json::from_str(&said.out).ok().filter(|_| said.well);
+        let context = config.as_ref().and_then(|config| config.pointer("/contexts/0"));
+        let name = context.and_then(|context| context.get("name")?.as_str());
+        let Some((context, name)) = context.zip(name) else {
+            return Err(format!("its configuration cannot be used: {}", first_line(&said.err)));
+        };
+        let namespace = context.pointer("/context/namespace").and_then(Value::as_str).unwrap_or("default");
+        Ok((name.to_owned(), namespace.to_owned()))
+    }
+
+    pub(super) async fn ask(
+        &self,
+        manifest: &Manifest,
+        namespace: &str,
+        kinds: &mut BTreeMap<String, Value>,
+    ) -> Answer {
+        let Manifest { api, kind, value, .. } = manifest;
+        let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
+        // They become part of an address.
+        if !api.split('/').all(is_name) || api.matches('/').count() > 1 || !is_name(namespace) {
+            return Answer::Unjudged("its version or its namespace is no name".to_owned());
+        }
+        let root = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
+        if !kinds.contains_key(api) {
+            let said = match self.call(&["get", "--raw", &root], &[]).await {
+                Ok(said) => said,
+                Err(why) => return Answer::Silent(why),
+            };
+            let list = match (said.well, serde_json::from_str(&said.out)) {
+                (true, Ok(list)) => list,
+                (true, Err(_)) => return Answer::Silent("the server does not say what it has".to_owned()),
+                (false, _) if said.err.contains("(NotFound)") => Value::Null,
+                (false, _) => return Answer::Silent(first_line(&said.err)),
+            };
+            kinds.insert(api.clone(), list);
+        }
+        let resources = kinds.get(api).and_then(|list| list.get("resources")?.as_array());
+        let resource = resources.into_iter().flatten().find_map(|resource| {
+            let name = resource.get("name")?.as_str().filter(|name| is_name(name))?;
+            let namespaced = resource.get("namespaced")?.as_bool()?;
+            (resource.get("kind")?.as_str()? == kind).then_some((name, namespaced))
+        });
+        let Some((resource, namespaced)) = resource else {
+            return Answer::Unjudged(format!("the cluster has no {kind} in {api}"));
+        };
+        let within = if namespaced { format!("/namespaces/{namespace}") } else { String::new() };
+        let address =
+            format!("{root}{within}/{resource}?dryRun=All&fieldValidation=Strict&fieldManager=fleet");
+        match self.call(&["create", "--raw", &address, "--filename=-"], value.to_string().as_bytes()).await {
+            Ok(Said { well: true, .. }) => Answer::Accepted,
+            Ok(said) => answer(&said.err),
+            Err(why) => Answer::Silent(why),
+        }
+    }
+
+    /// Starts `kubectl` with the cluster and nothing else of this program's.
+    pub(super) async fn call(&self, args: &[&str], stdin: &[u8]) -> Result<Said, String> {
+        let mut command = Command::new(&self.program);
+        command.env_clear().env("PATH", &self.path).env("KUBERC", "off");
+        // Programs that a kubeconfig names for credentials keep theirs there.
+        command.envs(std::env::var_os("HOME").map(|home| ("HOME", home)));
+        command.arg(format!("--kubeconfig={}", self.cluster.kubeconfig.display()));
+        command.args(self.cluster.context.iter().map(|context| format!("--context={context}")));
+        command.arg(format!("--request-timeout={ANSWER_S_MAX}s")).args(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+        let failed = |error: std::io::Error| format!("kubectl cannot be started: {error}");
+        let mut child = command.spawn().map_err(failed)?;
+        let (input, out, err) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+        let give = async {
+            if let Some(mut input) = input {
+                // What does not read it says why.
+                let _ = input.write_all(stdin).await;
+            }
+        };
+        let all = async { tokio::join!(give, text(out), text(err), child.wait()) };
+        let most = Duration::from_secs(2 * ANSWER_S_MAX).min(self.bound.left());
+        let Ok(((), out, err, status)) = timeout(most, all).await else {
+            return Err("it did not answer in time".to_owned());
+        };
+        Ok(Said { well: status.is_ok_and(|status| status.success()), out, err })
+    }
+}
+
+async fn text(from: Option<impl AsyncRead + Unpin>) -> String {
+    let mut bytes = Vec::new();
+    if let Some(from) = from {
+        // A stream that breaks says what it has said.
+        let _ = from.take(SAID_BYTES_MAX).read_to_end(&mut bytes).await;
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+/// What `kubectl` says of an answer that is no success.
+fn answer(said: &str) -> Answer {
+    let line = first_line(said);
+    let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
+    // Its name is taken, which is found out last.
+    if has(&["(AlreadyExists)"]) {
+        return Answer::Accepted;
+    }
+    if has(&["does not support dry run", "exceeded quota"]) {
+        return Answer::Unjudged(line);
+    }
+    let refused = has(&["(BadRequest)", "(Invalid)", "denied the request", "violates PodSecurity"])
+        || (line.starts_with("The ") && has(&[" is invalid"]));
+    let unjudged = has(&["(NotFound)", "(Forbidden)", "(MethodNotAllowed)", "(InternalError)"]);
+    match (refused, unjudged) {
+        (true, _) => Answer::Refused(without_prefix(said)),
+        (false, true) => Answer::Unjudged(line),
+        (false, false) => Answer::Silent(line),
+    }
+}
+
+pub(super) fn first_line(said: &str) -> String {
+    let line = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    line.trim().chars().take(WHY_CHARS_MAX).collect()
+}
+
+/// The message of the server, on one line.
+fn without_prefix(said: &str) -> String {
+    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    let message = line.strip_prefix("Error from server (").and_then(|rest| Some(rest.split_once("): ")?.1));
+    message.unwrap_or(&line).chars().take(WHY_CHARS_MAX).collect()
+}
+
+/// Whether it can stand in an address as it is.
+fn is_name(word: &str) -> bool {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    !word.is_empty() && word.len() <= 253 && word.chars().all(plain) && !word.contains("..")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_a_manifest_is_told_from_what_is_wrong_with_the_cluster() {
+        let refused = |why: &str| Answer::Refused(why.to_owned());
+        for (said, expected) in [
+            (
+                "The Deployment \"a\" is invalid: spec: Required value\n",
+                refused("The Deployment \"a\" is invalid: spec: Required value"),
+            ),
+            (
+                "The Pod \"a\" is invalid: \n* spec.x: no\n* spec.y: no\n",
+                refused("The Pod \"a\" is invalid: * spec.x: no * spec.y: no"),
+            ),
+            ("Error from server (BadRequest): strict decoding error", refused("strict decoding error")),
+            (
+                "Error from server (Forbidden): pods \"a\" is forbidden: violates PodSecurity \"x\"",
+                refused("pods \"a\" is forbidden: violates PodSecurity \"x\""),
+            ),
+            (
+                "Error from server: admission webhook \"x\" denied the request: no",
+                refused("Error from server: admission webhook \"x\" denied the request: no"),
+            ),
+            ("Error from server (AlreadyExists): a exists", Answer::Accepted),
+        ] {
+            assert_eq!(answer(said), expected, "{said}");
+        }
+        for said in [
+            "Error from server (Forbidden): User \"x\" cannot create resource \"pods\"",
+            "Error from server (NotFound): namespaces \"x\" not found",
+            "Error from server (BadRequest): admission webhook \"x\" does not support dry run",
+            "Error from server (Forbidden): pods \"a\" is forbidden: exceeded quota: x",
+        ] {
+            assert!(matches!(answer(said), Answer::Unjudged(_)), "{said}");
+        }
+        for said in [
+            "The connection to the server x was refused",
+            "error: You must be logged in to the server (Unauthorized)",
+            "",
+        ] {
+            assert!(matches!(answer(said), Answer::Silent(_)), "{said}");
+        }
+    }
+
+    #[test]
+    fn only_names_become_part_of_an_address() {
+        for word in ["default", "a-b.c", "v1"] {
+            assert!(is_name(word), "{word}");
+        }
+        for word in ["", "a/b", "a?b", "..", "a%2fb", "A", "a&b", "a b"] {
+            assert!(!is_name(word), "{word}");
+        }
+    }
+}
