@@ -238,7 +238,7 @@ impl Runs {
         let mut result = ran.result;
         for fault in &mut result.faults {
             let row = (fault.line as usize).checked_sub(1).and_then(|row| rows.get(row));
-            fault.line = row.or(rows.first()).copied().unwrap_or(1);
+            (fault.line, fault.column) = row.map_or((0, 0), |row| (*row, fault.column));
         }
         result.duration_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         result

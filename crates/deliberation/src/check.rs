@@ -137,9 +137,10 @@ pub struct Fault {
     pub severity: Severity,
     /// The language of the part, as the tool names it.
     pub language: String,
-    /// Line of the fault in the proposal's Markdown, from 1.
+    /// Line of the fault in the proposal's Markdown, from 1; 0 where it is in none of them, as that of a test that
+    /// failed.
     pub line: u32,
-    /// Column of the fault in characters, from 1.
+    /// Column of the fault in characters, from 1; 0 where the line is.
     pub column: u32,
     /// What is wrong.
     pub message: String,
@@ -158,7 +159,10 @@ const fn is_high(severity: &Severity) -> bool {
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}:{}: {}", self.language, self.line, self.column, self.message)
+        match self.line {
+            0 => write!(f, "{}: {}", self.language, self.message),
+            line => write!(f, "{} {line}:{}: {}", self.language, self.column, self.message),
+        }
     }
 }
 

@@ -32,6 +32,15 @@ async fn tests_of_python_are_functions_cases_and_bare_asserts() {
 }
 
 #[tokio::test]
+async fn a_test_that_fails_is_in_no_line_of_the_proposal_and_one_that_the_code_breaks_is_where_it_breaks() {
+    let code = "def half(x):\n    return 1 / x";
+    let result = given("python", code, "def test_of(): assert half(2) == 2\ndef test_at(): half(0)").await;
+    let places: Vec<_> = result.faults.iter().map(|fault| (fault.line, fault.column)).collect();
+    assert_eq!(places, [(0, 0), (3, 1)], "{result:?}");
+    assert!(result.faults[0].to_string().starts_with("python: test_of: "), "{}", result.faults[0]);
+}
+
+#[tokio::test]
 async fn tests_of_javascript_are_calls_and_functions() {
     let code = "function double(x) {\n  return x === 3 ? 0 : x + x;\n}\nexports.triple = (x) => 3 * x;";
     let tests = "const values = [1, 3];\nfor (const x of values) test(`doubles ${x}`, () => assert.equal(double(x), 2 * x));\n\

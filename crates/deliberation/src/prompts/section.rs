@@ -75,10 +75,14 @@ pub(super) fn results(checks: &CheckReport) -> Results {
             ids.push(name.to_owned());
         }
         for (n, fault) in (1..).zip(&result.faults) {
-            let (line, column) = (fault.line, fault.column);
-            let (message, excerpt) = (&fault.message, &fault.excerpt);
+            let place = match fault.line {
+                0 => String::new(),
+                line => format!(", line {line}, column {}", fault.column),
+            };
+            let excerpt =
+                if fault.excerpt.is_empty() { String::new() } else { format!(": `{}`", fault.excerpt) };
             let id = format!("{name}/{n}");
-            if section.add(&format!("  - {id}, line {line}, column {column}: {message}: `{excerpt}`\n")) {
+            if section.add(&format!("  - {id}{place}: {}{excerpt}\n", fault.message)) {
                 ids.push(id);
             }
         }

@@ -74,9 +74,9 @@ pub struct FaultShown {
     pub severity: &'static str,
     /// The language of the part.
     pub language: String,
-    /// Line in the proposal, from 1.
+    /// Line in the proposal, from 1; 0 where it is in none, as that of a test that failed.
     pub line: u32,
-    /// Column in characters, from 1.
+    /// Column in characters, from 1; 0 where the line is.
     pub column: u32,
     /// What is wrong.
     pub message: String,

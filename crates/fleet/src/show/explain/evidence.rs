@@ -80,7 +80,8 @@ fn fault(fault: &FaultShown) -> String {
     let rule = if rule.is_empty() { String::new() } else { format!(" {rule},") };
     let tools = if tools.is_empty() { String::new() } else { format!(" [{}]", tools.join(", ")) };
     let message = shortened(message, QUOTED_CHARS_MAX);
-    let words = format!("{rule} {severity}, {language} line {line}:{column}: {message}{tools}");
+    let place = if *line == 0 { String::new() } else { format!(" line {line}:{column}") };
+    let words = format!("{rule} {severity}, {language}{place}: {message}{tools}");
     let mut text = wrapped(&format!("    {id}: "), &words);
     if !excerpt.trim().is_empty() {
         text += &wrapped("        | ", excerpt);
