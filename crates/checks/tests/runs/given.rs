@@ -36,7 +36,7 @@ async fn a_test_that_fails_is_in_no_line_of_the_proposal_and_one_that_the_code_b
     let code = "def half(x):\n    return 1 / x";
     let result = given("python", code, "def test_of(): assert half(2) == 2\ndef test_at(): half(0)").await;
     let places: Vec<_> = result.faults.iter().map(|fault| (fault.line, fault.column)).collect();
-    assert_eq!(places, [(0, 0), (3, 1)], "{result:?}");
+    assert_eq!(places, [(0, 0), (5, 1)], "{result:?}");
     assert!(result.faults[0].to_string().starts_with("python: test_of: "), "{}", result.faults[0]);
 }
 
