@@ -1,33 +1,28 @@
 //! Takes commands, lets the rules decide, stores what they decided.
 
+mod reading;
+mod request;
+
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use fleet_deliberation::{
-    AGENTS_MAX, AgentId, Budget, Command, Decision, Deliberation, DeliberationId, Digest, Ended, IdError,
-    Priority, Rejection, Role, Selection, Status, Submission, Task, Timestamp, check_agents, check_judges,
-    check_rounds, check_test_writers, check_timeout, check_top_k,
+    AgentId, Budget, Command, Decision, DeliberationId, IdError, Rejection, Role, Submission,
 };
-use serde::Serialize;
-use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::announcement::error_type;
 use crate::histories::{Histories, Loaded};
-use crate::hours::{HourStanding, Hours};
+use crate::hours::Hours;
 use crate::in_flight::{InFlight, Move};
-use crate::past::Recording;
-use crate::port::{Answers, Clock, Entropy, HistoryInfo, HistoryKind, Listing, Observer, StoreError};
-use crate::updates::Updates;
-use crate::view::{self, View};
-use crate::{AtWork, Councils, HandleError, chain, rfc3339};
+use crate::port::{Answers, Clock, Entropy, HistoryKind, Listing, Observer, StoreError};
+use crate::{Councils, HandleError};
+
+pub use reading::{Filter, LOOKED_AT_MAX};
+pub use request::Request;
 
 /// How often a decision is taken anew when the history has moved on in between.
 const CONFLICTS_MAX: usize = 16;
-/// How many deliberations are looked at for a list of some of them.
-pub const LOOKED_AT_MAX: usize = 10_000;
-
 /// When whoever was refused may come back, in milliseconds.
 const RETRY_MS: u64 = 1_000;
 
@@ -70,83 +65,6 @@ pub struct CouncilBudget {
     pub each: Budget,
     /// Those together that are opened within an hour of the clock.
     pub hourly: Budget,
-}
-
-/// A task as a client submits it. What is `None` was not said.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
-pub struct Request {
-    /// The id, if the client chose one.
-    #[serde(skip)]
-    pub id: Option<DeliberationId>,
-    /// The task.
-    pub task: Task,
-    /// The council's role.
-    pub role: String,
-    /// Rounds of review.
-    pub rounds: Option<u32>,
-    /// An upper bound on the rounds, whoever says how many there are.
-    pub rounds_max: Option<u32>,
-    /// Agents at work.
-    pub agents: Option<u32>,
-    /// The longest it may take, in milliseconds.
-    pub timeout_ms: Option<u64>,
-    /// Judges that compare each pair of near ties; an odd number, or 0.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub judges: Option<u32>,
-    /// Near ties that are told apart at most.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub top_k: Option<u32>,
-    /// Agents that write tests where the task brings none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub test_writers: Option<u32>,
-    /// Whether an architect chooses among those that are left.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub architect: Option<bool>,
-    /// What it may cost.
-    #[serde(skip_serializing_if = "Budget::is_none")]
-    pub budget: Budget,
-    /// Who goes first where not all can be served at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub priority: Option<Priority>,
-    /// Who submits it, as far as the edge knows.
-    #[serde(skip)]
-    pub submitter: String,
-    /// The trace it belongs to, as the header `traceparent` writes it; empty if it belongs to none.
-    #[serde(skip)]
-    pub trace: String,
-}
-
-impl Request {
-    /// Checks every bound that holds wherever it is brought, naming the first field that is out of its own.
-    pub fn validate(&self) -> Result<(), Rejection> {
-        self.task.validate()?;
-        self.rounds.map_or(Ok(()), |rounds| check_rounds("rounds", rounds))?;
-        self.agents.map_or(Ok(()), |agents| check_agents("num_agents", agents as usize))?;
-        self.judges.map_or(Ok(()), |judges| check_judges("judges", judges))?;
-        self.top_k.map_or(Ok(()), |top_k| check_top_k("top_k", top_k))?;
-        self.test_writers.map_or(Ok(()), |writers| check_test_writers("test_writers", writers))?;
-        self.timeout_ms.map_or(Ok(()), |ms| check_timeout("constraints.timeout_seconds", ms))
-    }
-}
-
-/// Which deliberations are to be listed. What is `None` does not matter.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Filter {
-    /// How it stands.
-    pub status: Option<Status>,
-    /// The council's role, in small or in capital letters.
-    pub role: Option<String>,
-    /// What kind of end it was, such as `cancelled`, of those that gave no verdict.
-    pub error_type: Option<String>,
-}
-
-impl Filter {
-    fn lets_through(&self, state: &Deliberation) -> bool {
-        let role = &state.submission().role;
-        self.status.is_none_or(|status| status == state.status())
-            && self.role.as_deref().is_none_or(|wanted| role.as_str().eq_ignore_ascii_case(wanted))
-            && self.error_type.as_deref().is_none_or(|wanted| error_type(state) == Some(wanted))
-    }
 }
 
 /// A submission that was accepted.
@@ -342,171 +260,9 @@ impl Coordinator {
         self.handle(id, &[Command::Cancel { reason, at }]).await
     }
 
-    /// A deliberation with the texts of its results, as long as it is served.
-    pub async fn view(&self, id: &DeliberationId) -> Result<View, HandleError> {
-        let loaded = self.served(id).await?;
-        Ok(view::of(&loaded.state, &*self.answers).await?)
-    }
-
-    /// The updates of a deliberation behind `after`, which is 0 or the sequence of one of them, as long as it
-    /// is served.
-    pub async fn updates(&self, id: &DeliberationId, after: u64) -> Result<Updates, HandleError> {
-        self.served(id).await?;
-        let (histories, answers) = (Arc::clone(&self.histories), Arc::clone(&self.answers));
-        Updates::open(histories, answers, Arc::clone(&self.clock), id.clone(), after).await
-    }
-
-    /// What was recorded of a deliberation, however long ago it ended.
-    pub async fn recording(&self, id: &DeliberationId) -> Result<Recording, HandleError> {
-        let recording = Recording::read(id, &**self.histories.store(), &self.answers).await?;
-        recording.ok_or_else(|| Rejection::Unknown(id.clone()).into())
-    }
-
-    /// The deliberations that are kept, newest first, whether or not their results are still served: up to
-    /// `limit`.
-    pub async fn kept(&self, limit: usize) -> Result<Vec<HistoryInfo>, HandleError> {
-        let listing = Listing::Newest { kind: HistoryKind::Deliberation, limit };
-        Ok(self.histories.store().histories(listing).await?)
-    }
-
-    /// Follows a deliberation.
-    pub async fn watch(&self, id: &DeliberationId) -> Result<watch::Receiver<Arc<Loaded>>, HandleError> {
-        let receiver = self.histories.watch(id).await?;
-        receiver.ok_or_else(|| Rejection::Unknown(id.clone()).into())
-    }
-
-    /// Waits until a deliberation has ended, or until `moment`.
-    pub async fn ended(&self, id: &DeliberationId, moment: Timestamp) -> Result<(), HandleError> {
-        let mut watched = self.watch(id).await?;
-        tokio::select! {
-            biased;
-            // The sender goes only with the coordinator; then there is nothing to wait for.
-            _ = watched.wait_for(|loaded| loaded.state.ended.is_some()) => {}
-            () = self.clock.sleep_until(moment) => {}
-        }
-        Ok(())
-    }
-
-    /// Up to `limit` deliberations that a filter lets through, those opened last first. Of those that have
-    /// ended, only the last [`LOOKED_AT_MAX`] are looked at.
-    pub async fn newest(&self, limit: usize, filter: &Filter) -> Result<Vec<Arc<Loaded>>, HandleError> {
-        let kind = HistoryKind::Deliberation;
-        let infos = match filter.status {
-            Some(Status::Pending | Status::InProgress) => {
-                let mut open = self.histories.store().histories(Listing::Open(kind)).await?;
-                open.reverse();
-                open
-            }
-            _ => {
-                let looked_at = if *filter == Filter::default() { limit } else { LOOKED_AT_MAX };
-                self.histories.store().histories(Listing::Newest { kind, limit: looked_at }).await?
-            }
-        };
-        let mut newest = Vec::new();
-        for info in infos {
-            if newest.len() == limit {
-                break;
-            }
-            if let Some(id) = info.id.as_deliberation()
-                && let Some(loaded) = self.readable(&id).await?
-                && filter.lets_through(&loaded.state)
-            {
-                newest.push(loaded);
-            }
-        }
-        Ok(newest)
-    }
-
-    /// Where the hours of the councils stand that may only spend so much in one, by role.
-    pub async fn hours(&self) -> Result<Vec<HourStanding>, StoreError> {
-        self.hours.standing(self.councils.all().iter().map(|council| &council.role)).await
-    }
-
-    /// What the councils are busy with.
-    pub async fn at_work(&self) -> Result<AtWork, HandleError> {
-        let mut at_work = AtWork::default();
-        let open = Listing::Open(HistoryKind::Deliberation);
-        for info in self.histories.store().histories(open).await? {
-            if let Some(id) = info.id.as_deliberation()
-                && let Some(loaded) = self.readable(&id).await?
-            {
-                at_work.count(&loaded.state);
-            }
-        }
-        Ok(at_work)
-    }
-
-    /// A deliberation, unless its history cannot be read: one of them must not hide the others.
-    async fn readable(&self, id: &DeliberationId) -> Result<Option<Arc<Loaded>>, StoreError> {
-        match self.histories.load(id).await {
-            Err(error @ StoreError::Corrupt(..)) => {
-                tracing::error!(deliberation.id = %id, error = chain(&error), "a history cannot be read");
-                Ok(None)
-            }
-            other => other,
-        }
-    }
-
-    async fn served(&self, id: &DeliberationId) -> Result<Arc<Loaded>, HandleError> {
-        let loaded = self.known(id).await?;
-        if let Some(Ended { at, .. }) = &loaded.state.ended
-            && self.clock.now() > at.plus_ms(self.settings.served_ms)
-        {
-            return Err(HandleError::NoLongerServed {
-                id: id.clone(),
-                ended_at: rfc3339(*at),
-                served_s: self.settings.served_ms / 1000,
-            });
-        }
-        Ok(loaded)
-    }
-
     async fn known(&self, id: &DeliberationId) -> Result<Arc<Loaded>, HandleError> {
         let loaded = self.histories.load(id).await?;
         loaded.ok_or_else(|| Rejection::Unknown(id.clone()).into())
-    }
-
-    fn submission(&self, request: Request) -> Result<Submission, HandleError> {
-        let council = self.councils.get(&request.role)?;
-        let agents = request.agents.map_or(council.agents.len(), |n| n as usize);
-        // The rules name the bound; the list must not grow beyond it before they do.
-        let members = self.councils.members(&council, agents.min(AGENTS_MAX + 1))?;
-        #[expect(clippy::expect_used, reason = "a request holds only what JSON can hold, with text as keys")]
-        let content = serde_json::to_vec(&request).expect("a request can be written");
-        let id = match request.id {
-            Some(id) => id,
-            None => self.new_id()?,
-        };
-        let selection = Selection {
-            judges: request.judges.unwrap_or(self.settings.judges),
-            top_k: request.top_k.unwrap_or(self.settings.top_k),
-            test_writers: request.test_writers.unwrap_or(self.settings.test_writers),
-            architect: match request.architect.unwrap_or(self.settings.architect) {
-                true => self.councils.architect(&members)?,
-                false => None,
-            },
-        };
-        let budget =
-            self.settings.budgets.get(&council.role).map_or(self.settings.budget, |budget| budget.each);
-        let rounds = request.rounds.or(council.settings.rounds).unwrap_or(self.settings.rounds);
-        Ok(Submission {
-            id,
-            task: request.task,
-            role: council.role.clone(),
-            rounds: rounds.min(request.rounds_max.unwrap_or(u32::MAX)),
-            quorum: self.settings.quorum.min(u32::try_from(members.len()).unwrap_or(u32::MAX)).max(1),
-            members,
-            timeout_ms: request.timeout_ms.unwrap_or(self.settings.timeout_ms),
-            selection,
-            budget: Budget {
-                tokens: request.budget.tokens.or(budget.tokens),
-                money_micros: request.budget.money_micros.or(budget.money_micros),
-            },
-            fingerprint: Digest::of(&content).to_string(),
-            submitter: request.submitter,
-            priority: request.priority.unwrap_or_default(),
-            trace: request.trace,
-        })
     }
 
     fn submitted_again(&self, known: &Loaded, submission: Submission) -> Result<Accepted, HandleError> {

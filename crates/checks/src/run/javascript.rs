@@ -124,6 +124,39 @@ fn is_module(file: &File) -> bool {
     file.path.ends_with(".mjs") || file.path.ends_with(".mts") || file.text.lines().any(says)
 }
 
+/// What a code defines at its top that is there when it runs.
+fn names(tongue: Tongue, text: &str) -> Vec<String> {
+    let language = match tongue {
+        Tongue::TypeScript => tree_sitter_typescript::LANGUAGE_TYPESCRIPT,
+        _ => tree_sitter_javascript::LANGUAGE,
+    };
+    let mut parser = Parser::new();
+    if parser.set_language(&language.into()).is_err() {
+        return Vec::new();
+    }
+    let Some(tree) = parser.parse(text, None) else { return Vec::new() };
+    let root = tree.root_node();
+    let mut names = Vec::new();
+    for statement in root.named_children(&mut root.walk()) {
+        let defined = statement.child_by_field_name("declaration").unwrap_or(statement);
+        let named = match defined.kind() {
+            "function_declaration"
+            | "generator_function_declaration"
+            | "class_declaration"
+            | "abstract_class_declaration"
+            | "enum_declaration" => vec![defined],
+            "lexical_declaration" | "variable_declaration" => {
+                defined.named_children(&mut defined.walk()).collect()
+            }
+            _ => Vec::new(),
+        };
+        let name = named.into_iter().filter_map(|node| node.child_by_field_name("name"));
+        let name = name.filter(|name| !name.kind().ends_with("_pattern"));
+        names.extend(name.filter_map(|name| text.get(name.byte_range())).map(str::to_owned));
+    }
+    names
+}
+
 /// The tests to be run, or without a test's index a step that says which there are.
 pub(super) struct Trial {
     pub(super) batch: Batch,
@@ -146,6 +179,14 @@ pub(super) fn trial(
     let module = is_module(main);
     let mut source = main.text.clone();
     let mut imports = String::new();
+    // As in Python; but what the code itself calls so is meant then.
+    let names = names(code.tongue, &main.text);
+    let solution = if names.iter().any(|name| name == "solution") {
+        String::new()
+    } else {
+        let exported = if module { "null" } else { "module.exports" };
+        format!("const solution = globalThis.{collect}.solution({exported}, {{ {} }});", names.join(", "))
+    };
     if !module {
         source += &format!(";globalThis.{exported}(module.exports);\n");
     }
@@ -156,7 +197,7 @@ pub(super) fn trial(
         let functions = file.names.join(", ");
         // Blocks, so that neither the code's names nor those of another file are in the way.
         source += &format!(
-            ";{{ const {{ assert, test, it, describe }} = globalThis.{collect}; {{\n{}\n;globalThis.{collect}.collect({{ \
+            ";{{ const {{ assert, test, it, describe }} = globalThis.{collect}; {solution} {{\n{}\n;globalThis.{collect}.collect({{ \
              {functions} }});\n}} }}\n",
             rest.join("\n")
         );

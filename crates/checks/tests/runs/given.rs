@@ -55,6 +55,16 @@ async fn tests_of_javascript_are_calls_and_functions() {
     )
     .await;
     assert_eq!(outcomes(&module), ["x"], "{module:?}");
+    let solution = "test('x', () => assert.equal(solution.double(solution.one), 2));";
+    for code in [
+        "function double(x) { return x + x; }\nconst one = 1;",
+        "exports.double = (x) => x + x;\nexports.one = 1;",
+        "export const double = (x) => x + x, one = 1, { a, b: [c] } = { b: [1] };",
+        "const solution = { double: (x) => x + x, one: 1 };",
+    ] {
+        let result = given("js", code, solution).await;
+        assert_eq!(outcomes(&result), ["x"], "{code}: {result:?}");
+    }
     let bare = given("js", code, "assert.strictEqual(double(1), 2);").await;
     assert_eq!(outcomes(&bare), ["tests"], "{bare:?}");
 }
