@@ -1,5 +1,5 @@
-//! What checks take: those that read a proposal in the process, the start of a sandbox, and all of them with code that
-//! is run.
+//! What checks take: those that read a proposal in the process, the start of a sandbox, and all of them with code
+//! that is run.
 
 use std::fs;
 use std::time::{Duration, Instant};

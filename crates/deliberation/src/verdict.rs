@@ -16,14 +16,15 @@
 //! More against the same versions, in the same reviews, never raises a rank in this order. If a hard check of every
 //! proposal failed badly, there is no winner, and the first one is the best effort.
 //!
-//! Near ties with the first (see [`crate::Selection`]) come before all others, in the order of their strengths where
-//! judges compared them, then in the order above. The one that an architect chose comes first. A proposal that is no
-//! near tie only because it is the same as one stands right behind that one, once they were told apart: what was said of
-//! the one is as true of the other.
+//! Near ties with the first (see [`crate::Selection`]) come before all others, in the order of their strengths
+//! where judges compared them, then in the order above. The one that an architect chose comes first. A proposal
+//! that is no near tie only because it is the same as one stands right behind that one, once they were told apart:
+//! what was said of the one is as true of the other.
 //!
 //! The score shown is `(standing + 0.5 tests + 0.35 / (1 + weight / 16) + 0.1 / (1 + failed) + 0.05 peers) / 3`
 //! with 0, 1 or 2 for the standing, and 1 for the tests where nobody has any, but never above that of the proposal
-//! before it, so that it lies in [0, 1] and orders as the rule does. Where nothing was checked and nobody reviewed, it is 0 and the basis is `none`.
+//! before it, so that it lies in [0, 1] and orders as the rule does. Where nothing was checked and nobody reviewed, it
+//! is 0 and the basis is `none`.
 
 mod rule;
 mod tiebreak;

@@ -93,8 +93,8 @@ fn is_program(file: &Path) -> bool {
     fs::metadata(file).is_ok_and(|data| data.is_file() && data.permissions().mode() & EXECUTE != 0)
 }
 
-/// The program of this machine, where npm has put a script before it (`@biomejs/biome` before `@biomejs/cli-linux-x64`):
-/// without Node it starts sooner, and needs less.
+/// The program of this machine, where npm has put a script before it (`@biomejs/biome` before
+/// `@biomejs/cli-linux-x64`): without Node it starts sooner, and needs less.
 fn of_package(script: &Path) -> Option<PathBuf> {
     let package = script.parent()?.parent()?;
     let name = script.file_name()?;

@@ -38,8 +38,8 @@ pub(super) fn of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Option<Tiebr
 }
 
 impl Tiebreak {
-    /// Where an author's proposal goes: near ties in the order of the verdict, each with its copies behind it, then all
-    /// others. Where nothing told near ties apart, they share a place.
+    /// Where an author's proposal goes: near ties in the order of the verdict, each with its copies behind it, then
+    /// all others. Where nothing told near ties apart, they share a place.
     pub(super) fn place(&self, author: &AgentId) -> (usize, bool) {
         let copied = self.copies.iter().find(|copied| copied.author == *author);
         let of = copied.map_or(author, |copied| &copied.of);

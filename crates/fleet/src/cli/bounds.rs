@@ -1,5 +1,5 @@
-//! What numbers on the command line must be, said in our words where they cannot be read as such at all. Those that can
-//! are held against their bounds where everything else is.
+//! What numbers on the command line must be, said in our words where they cannot be read as such at all. Those that
+//! can are held against their bounds where everything else is.
 
 use std::str::FromStr;
 
