@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 use crate::config::Flag;
-pub use back::{DatasetFormat, DecidedBy, Explain, Export, Replay, Verify};
+pub use back::{DatasetFormat, DecidedBy, Export, Replay, Verify};
 pub use councils::{AgentType, Councils, CouncilsCommand, CreateCouncil, ListCouncils, RegisterAgent};
 pub use deliberations::{ById, Cancel, List, ListedStatus, Watch};
 pub use eval::Eval;
@@ -80,7 +80,7 @@ pub enum Command {
     ///
     /// All of it is read from what was recorded; no model is asked. One that has not ended is explained as far
     /// as it has come. --json prints one object; its keys are in docs/explain.md.
-    Explain(Explain),
+    Explain(ById),
     /// Fold the history of a deliberation anew, and compare the verdict with the one that was recorded
     ///
     /// No model is asked. A verdict by the rule of this version must come out the same: else the command ends

@@ -1,22 +1,9 @@
-//! What can be said of the past: `explain`, `replay`, `verify`, `export`.
+//! What can be said of the past, beside `explain`: `replay`, `verify`, `export`.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use fleet_deliberation::Timestamp;
-
-/// `fleet explain`.
-#[derive(Debug, Args)]
-pub struct Explain {
-    /// The id of the deliberation
-    pub id: String,
-    /// Print one JSON object, nothing else
-    #[arg(long)]
-    pub json: bool,
-    /// Ask a running server [default: the one that works on the state, if there is one]
-    #[arg(long, value_name = "ADDRESS")]
-    pub server: Option<String>,
-}
 
 /// `fleet replay`.
 #[derive(Debug, Args)]

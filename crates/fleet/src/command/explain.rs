@@ -3,13 +3,13 @@
 use fleet_orchestrator::explain::explain;
 
 use crate::Exit;
-use crate::cli::Explain;
+use crate::cli::ById;
 use crate::config::Loaded;
 use crate::past::past;
 use crate::show::{self, print};
 use crate::state::{Source, at_work, source};
 
-pub(super) async fn run(loaded: &Loaded, asked: Explain) -> anyhow::Result<Exit> {
+pub(super) async fn run(loaded: &Loaded, asked: ById) -> anyhow::Result<Exit> {
     let id = show::parse_id(&asked.id)?;
     let source = source(loaded, asked.server.as_deref()).await?;
     let left = matches!(source, Source::Files(_)) && !at_work(loaded);
