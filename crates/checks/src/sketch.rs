@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use fleet_deliberation::Sketch;
+use sha2::{Digest, Sha256};
 
 use crate::PROPOSAL_BYTES_MAX;
 use crate::parts::fenced;
@@ -14,22 +15,39 @@ const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 const FNV_PRIME: u64 = 0x0000_0100_0000_01b3;
 
 /// The sketch of a proposal's code, without its comments; of its words, where it has no code. A token is a word or
-/// a sign, so white space does not count. Empty for a proposal that is too long to be checked.
+/// a sign, so white space does not count; but two codes are the same only if their lines are, the ends of lines and
+/// empty ones aside: how far a line is set in may be what it means. Empty for a proposal that is too long to be
+/// checked.
 pub(crate) fn sketch(proposal: &str) -> Sketch {
     if proposal.len() > PROPOSAL_BYTES_MAX {
         return Sketch::default();
     }
-    let mut found = BTreeSet::new();
+    let (mut found, mut whole) = (BTreeSet::new(), Sha256::new());
     for block in blocks(fenced(proposal)) {
         // What a program prints and what stands in a transcript is no code.
         if !matches!(block.language.as_str(), "text" | "console") {
-            shingles(&views(&block.language, &block.text()).code, &mut found);
+            let code = views(&block.language, &block.text()).code;
+            shingles(&code, &mut found);
+            whole.update(block.language.as_bytes());
+            add_lines(&code, &mut whole);
         }
     }
     if found.is_empty() {
         shingles(proposal, &mut found);
+        add_lines(proposal, &mut whole);
     }
-    Sketch::of(found)
+    let digest = whole.finalize();
+    let (half, _) = digest.split_at(16);
+    Sketch::of(found).of_whole(half.iter().fold(0, |whole, byte| whole << 8 | u128::from(*byte)))
+}
+
+/// Adds the lines of a text, each with a mark that no text has before it.
+fn add_lines(text: &str, whole: &mut Sha256) {
+    for line in text.lines().map(str::trim_end).filter(|line| !line.is_empty()) {
+        whole.update([0xff]);
+        whole.update(line.as_bytes());
+    }
+    whole.update([0xfe]);
 }
 
 /// Adds the hash of every run of [`TOKENS`] tokens; of all of them, where there are fewer.
@@ -86,6 +104,22 @@ mod tests {
         let retold =
             format!("Quite other words around it, and an output.\n```python\n{GREEDY}```\n```text\nX\n```");
         assert!(code.is_near(&sketch(&retold)));
+    }
+
+    #[test]
+    fn the_same_is_what_differs_in_empty_lines_and_comments_alone() {
+        let code = of(GREEDY);
+        let apart = GREEDY.replace("\n\n", "\n\n\n");
+        let commented = GREEDY.replace(":\n", ":  # goes on\n");
+        for copy in [&apart, &commented] {
+            assert!(code.is_same(&of(copy)), "{copy}");
+        }
+        let long: String = (0..200).map(|n| format!("def f{n}(x):\n    return x + {n}\n")).collect();
+        let one_sign = long.replace("x + 150", "x - 150");
+        let set_in = GREEDY.replace("    return", "        return");
+        for (one, other) in [(long.as_str(), &one_sign), (GREEDY, &set_in)] {
+            assert!(!of(one).is_same(&of(other)), "{other}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! A proposal is a *near tie* with the first one if the evidence against it is hardly more: the same standing and
 //! share of tests, no more failed checks, and findings that weigh less than one of medium severity more. The near
-//! ties, at most `top_k` of them and none that is the same as another but for its layout, are compared pair by pair:
+//! ties, at most `top_k` of them and none that is the same as another but for comments, are compared pair by pair:
 //! blind, in both orders, by a panel with an odd number of judges (arXiv 2306.05685, 2404.18796). Where the panel
 //! leaves several of them as near as before, an architect chooses and cites evidence.
 

@@ -83,7 +83,7 @@ pub struct Tiebreak {
     pub failure: Option<Failure>,
 }
 
-/// A proposal that is the same as a near tie, but for its layout.
+/// A proposal that is the same as a near tie, but for comments and empty lines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Copied {
     /// Whose proposal.

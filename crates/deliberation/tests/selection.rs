@@ -224,7 +224,7 @@ fn judgements_whose_time_was_over_while_nobody_worked_get_new_time() {
 #[test]
 fn what_is_nearly_the_same_is_not_compared_with_itself() {
     let council = council().selecting(1, 3, false);
-    let same = || Sketch::of(1..100);
+    let same = || Sketch::of(1..100).of_whole(1);
     let summary = || match common::report(Pass, 0) {
         fleet_deliberation::Report::Checks { summary, .. } => summary,
         other => panic!("{other:?}"),
@@ -246,7 +246,10 @@ fn with_a_copy(council: &Council, findings: u32) -> Vec<Event> {
     };
     let sketches = [("a", 1..100), ("b", 1000..1100), ("c", 1..100)];
     let mut commands: Vec<Command> = council.agents.iter().map(|agent| council.text(agent, 0)).collect();
-    commands.extend(sketches.map(|(agent, of)| council.checked_with(agent, 0, summary(), Sketch::of(of))));
+    commands.extend(sketches.map(|(agent, of)| {
+        let sketch = Sketch::of(of.clone()).of_whole(of.start.into());
+        council.checked_with(agent, 0, summary(), sketch)
+    }));
     let scores = [("a", 0.9, 0), ("b", 0.6, 0), ("c", 0.3, findings)];
     commands.extend(scores.map(|(agent, score, findings)| council.reviewed(agent, 1, score, findings)));
     history(council, commands)
@@ -288,6 +291,35 @@ fn a_copy_stands_right_behind_the_one_that_an_architect_chose_and_in_its_place_w
         ["a", "b", "c"],
         "as the evidence has it"
     );
+}
+
+#[test]
+fn where_nothing_told_near_ties_apart_all_stay_in_the_order_of_the_evidence() {
+    let council = Council::of(["a", "b", "c", "d"]).rounds(1).selecting(1, 2, false);
+    let summary = || match common::report(Pass, 0) {
+        fleet_deliberation::Report::Checks { summary, .. } => summary,
+        other => panic!("{other:?}"),
+    };
+    let mut commands: Vec<Command> = council.agents.iter().map(|agent| council.text(agent, 0)).collect();
+    // The last is the second over again.
+    let sketches = [("a", 0), ("b", 1_000), ("c", 2_000), ("d", 1_000)];
+    commands.extend(sketches.map(|(agent, from)| {
+        let sketch = Sketch::of(from..from + 100).of_whole(from.into());
+        council.checked_with(agent, 0, summary(), sketch)
+    }));
+    let scores = [("a", 0.9), ("b", 0.8), ("c", 0.7), ("d", 0.6)];
+    commands.extend(scores.map(|(agent, score)| council.reviewed(agent, 1, score, 0)));
+    let mut events = history(&council, commands);
+    let judging = replay(&events).unwrap().judging.unwrap();
+    for (n, comparison) in (0..).zip(&judging.comparisons) {
+        for judge in &comparison.judges {
+            let failed = council.failed(judge.as_str(), n, JobKind::Judge);
+            events.extend(fleet_deliberation::decide(replay(&events).as_ref(), failed).unwrap());
+        }
+    }
+    let verdict = verdict(&events);
+    assert_eq!(order(&verdict), ["a", "b", "c", "d"]);
+    assert!(!verdict.tiebreak.unwrap().told_apart());
 }
 
 #[test]
@@ -352,6 +384,7 @@ fn nobody_is_asked_for_tests_where_no_code_was_run_and_the_log_says_so() {
         "it might run"
     );
     assert_eq!(after([(Pass, true); 3]), ["tests_requested"]);
+    assert_eq!(after([(Pass, false); 3]), ["tests_skipped"], "manifests alone");
 }
 
 #[test]

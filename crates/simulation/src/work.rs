@@ -131,7 +131,7 @@ impl Checker for SimChecker {
             };
             checks.insert(CheckKind::Tests, CheckResult { tests, ..CheckResult::new(outcome, "simulated") });
         }
-        CheckReport { checks, sketch: Sketch::of([chance % 16]) }
+        CheckReport { checks, sketch: Sketch::of([chance % 16]).of_whole((chance % 16).into()) }
     }
 }
 

@@ -65,7 +65,7 @@ fn runs_here(state: &Deliberation, authors: &[AgentId]) -> bool {
         let checks = lane.current().and_then(|version| version.checks.as_ref());
         checks.and_then(|checks| checks.get(CheckKind::DryRun))
     });
-    runs.any(|run| run.is_none_or(|run| run.ran || run.outcome != CheckOutcome::Skipped))
+    runs.any(|run| run.is_none_or(|run| run.ran || run.outcome == CheckOutcome::Error))
 }
 
 /// What came of writing tests.

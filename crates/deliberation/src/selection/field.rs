@@ -9,7 +9,7 @@ const WEIGHT_APART: u32 = 8;
 
 /// Those of `entrants`, which stand in the order of the evidence, that are near ties with the first, itself included;
 /// fewer than two where it has none. A proposal that failed badly is never one, nor one that is the same as another
-/// before it but for its layout. More evidence against a proposal never makes it one.
+/// before it but for comments and empty lines. More evidence against a proposal never makes it one.
 pub(crate) fn near_ties<'a, 'b>(entrants: &'b [Entrant<'a>], top_k: u32) -> Vec<&'b Entrant<'a>> {
     let mut near: Vec<&Entrant<'_>> = Vec::new();
     let Some(first) = entrants.first().filter(|first| first.standing != Standing::Failed) else {
@@ -41,7 +41,7 @@ fn hardly_worse(entrant: &Entrant<'_>, first: &Entrant<'_>) -> bool {
 
 /// A single token may be what makes one of two right, so that only what is the same counts as such.
 fn same(one: &Entrant<'_>, other: &Entrant<'_>) -> bool {
-    one.sketch.likeness(other.sketch) == Some(1.0)
+    one.sketch.is_same(other.sketch)
 }
 
 /// Every pair of `candidates` in both orders, with its judges.

@@ -39,21 +39,21 @@ pub(super) fn of(state: &Deliberation, entrants: &[Entrant<'_>]) -> Option<Tiebr
 
 impl Tiebreak {
     /// Where an author's proposal goes: near ties in the order of the verdict, each with its copies behind it, then
-    /// all others. Where nothing told near ties apart, they share a place.
+    /// all others. Where nothing told near ties apart, all share a place.
     pub(super) fn place(&self, author: &AgentId) -> (usize, bool) {
+        if !self.told_apart() {
+            return (0, false);
+        }
         let copied = self.copies.iter().find(|copied| copied.author == *author);
         let of = copied.map_or(author, |copied| &copied.of);
-        match self.order().into_iter().position(|near| near == of) {
-            Some(place) if self.told_apart() => (place, copied.is_some()),
-            Some(_) => (0, false),
-            None => (usize::MAX, false),
-        }
+        let place = self.order().into_iter().position(|near| near == of);
+        (place.unwrap_or(usize::MAX), copied.is_some())
     }
 
     /// Whether judges or an architect said anything of the near ties.
     #[must_use]
     pub fn told_apart(&self) -> bool {
-        !self.strengths.is_empty() || self.choice.is_some()
+        self.choice.is_some() || self.votes.is_some_and(|votes| votes.seen > 0)
     }
 
     /// The near ties in the order of the verdict.

@@ -322,7 +322,15 @@ mod tests {
                         let outcome = outcomes[dice(3) as usize];
                         let failed = outcome == CheckOutcome::Fail;
                         let high = if failed { dice(2) } else { 0 };
-                        (kind, Tally { faults: u32::from(failed), high: Some(high), ..Tally::of(outcome) })
+                        (
+                            kind,
+                            Tally {
+                                faults: u32::from(failed),
+                                high: Some(high),
+                                ran: true,
+                                ..Tally::of(outcome)
+                            },
+                        )
                     };
                     let kinds = [CheckKind::Policy, CheckKind::Lint, CheckKind::DryRun];
                     let mut tallies: Vec<_> = kinds.into_iter().map(&mut tally).collect();
@@ -334,7 +342,8 @@ mod tests {
                             .push((CheckKind::Tests, Tally { tests: 2, tests_passed, ..Tally::of(outcome) }));
                     }
                     // Some proposals are the same.
-                    let sketch = Sketch::of(u64::from(dice(2)) * 1_000..u64::from(dice(2)) * 1_000 + 1_100);
+                    let (from, to) = (u64::from(dice(2)) * 1_000, u64::from(dice(2)) * 1_000 + 1_100);
+                    let sketch = Sketch::of(from..to).of_whole((from << 32 | to).into());
                     Report::Checks { summary: tallies.into_iter().collect(), sketch }
                 }
                 JobKind::Critique => {
