@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use fleet_checks::{Cluster, Surroundings};
+use fleet_checks::{Cluster, RunBounds, Runs, Surroundings};
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckResult};
-use fleet_sandbox::Choice;
+use fleet_sandbox::{Choice, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -306,4 +306,42 @@ async fn nothing_is_used_but_the_kubeconfig_and_the_context_that_are_named() {
         words.starts_with(&format!("--kubeconfig={kubeconfig} --context=other --request-timeout=")),
         "{words}"
     );
+}
+
+#[tokio::test]
+async fn what_a_program_for_credentials_says_is_not_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = folder.path().join("plugin");
+    std::fs::write(&plugin, "#!/bin/sh\necho refresh failed for token=hunter2 >&2\nexit 1\n")
+        .expect("a script");
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let surroundings = cluster(&folder, 1);
+    let kubeconfig = &surroundings.cluster.as_ref().expect("a cluster").kubeconfig;
+    let exec = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: '{}'}}",
+        plugin.display()
+    );
+    let text = std::fs::read_to_string(kubeconfig).expect("a file");
+    let text = text.replace("user: {}", &format!("user: {{{exec}}}")).replace("http:", "https:");
+    std::fs::write(kubeconfig, text).expect("a file");
+    let suite = suite_with(Choice::Off, BOUNDS, surroundings.clone());
+    let result = dry_with(&suite, &yaml(&[map("a", "")])).await;
+    assert_eq!(
+        result.message,
+        "1 manifest accepted by schema, as Unable to connect to the server: getting credentials failed"
+    );
+    // As `fleet doctor` asks.
+    let runs = Runs::new(Sandbox::new(Choice::Off), RunBounds::default(), surroundings);
+    let why = runs.cluster().await.expect("one is named").expect_err("it cannot be asked");
+    assert_eq!(why, "Unable to connect to the server: getting credentials failed");
+}
+
+#[tokio::test]
+async fn a_manifest_that_quotes_a_reason_is_refused_for_the_server_s() {
+    let script: Script = |_| {
+        let message = "strict decoding error: unknown field \"spec.(AlreadyExists)\", unknown field \"spec.exceeded quota\"";
+        (400, status_of(400, "BadRequest", message))
+    };
+    let (result, posts) = dry_at(script, &yaml(&[map("a", "")])).await;
+    assert_eq!((result.outcome, posts.len()), (CheckOutcome::Fail, 1), "{result:?}");
 }

@@ -1,4 +1,4 @@
-//! `kubectl`: started to ask an API server of one manifest, and what its answer means.
+//! `kubectl`: started to ask an API server of one manifest.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::super::tools::on;
 use super::Cluster;
+use super::words::{answer, configured, is_not_found, why};
 use crate::bound::Bound;
 use crate::lint::Manifest;
 
@@ -20,7 +21,6 @@ use crate::lint::Manifest;
 const SAID_BYTES_MAX: u64 = 1024 * 1024;
 /// The longest a server may take for one answer, in seconds.
 const ANSWER_S_MAX: u64 = 5;
-const WHY_CHARS_MAX: usize = 300;
 
 /// What a server says of one manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +68,10 @@ impl<'a> Kubectl<'a> {
         let context = config.as_ref().and_then(|config| config.pointer("/contexts/0"));
         let name = context.and_then(|context| context.get("name")?.as_str());
         let Some((context, name)) = context.zip(name) else {
-            return Err(format!("its configuration cannot be used: {}", first_line(&said.err)));
+            let why = configured(&said.err);
+            let why =
+                why.unwrap_or_else(|| "run `kubectl config view --minify` with it to see why".to_owned());
+            return Err(format!("its configuration cannot be used: {why}"));
         };
         let namespace = context.pointer("/context/namespace").and_then(Value::as_str).unwrap_or("default");
         Ok((name.to_owned(), namespace.to_owned()))
@@ -95,8 +98,8 @@ impl<'a> Kubectl<'a> {
             let list = match (said.well, serde_json::from_str(&said.out)) {
                 (true, Ok(list)) => list,
                 (true, Err(_)) => return Answer::Silent("the server does not say what it has".to_owned()),
-                (false, _) if said.err.contains("(NotFound)") => Value::Null,
-                (false, _) => return Answer::Silent(first_line(&said.err)),
+                (false, _) if is_not_found(&said.err) => Value::Null,
+                (false, _) => return Answer::Silent(why(&said.err)),
             };
             kinds.insert(api.clone(), list);
         }
@@ -156,39 +159,6 @@ async fn text(from: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What `kubectl` says of an answer that is no success.
-fn answer(said: &str) -> Answer {
-    let line = first_line(said);
-    let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
-    // Its name is taken, which is found out last.
-    if has(&["(AlreadyExists)"]) {
-        return Answer::Accepted;
-    }
-    if has(&["does not support dry run", "exceeded quota"]) {
-        return Answer::Unjudged(line);
-    }
-    let refused = has(&["(BadRequest)", "(Invalid)", "denied the request", "violates PodSecurity"])
-        || (line.starts_with("The ") && has(&[" is invalid"]));
-    let unjudged = has(&["(NotFound)", "(Forbidden)", "(MethodNotAllowed)", "(InternalError)"]);
-    match (refused, unjudged) {
-        (true, _) => Answer::Refused(without_prefix(said)),
-        (false, true) => Answer::Unjudged(line),
-        (false, false) => Answer::Silent(line),
-    }
-}
-
-pub(super) fn first_line(said: &str) -> String {
-    let line = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    line.trim().chars().take(WHY_CHARS_MAX).collect()
-}
-
-/// The message of the server, on one line.
-fn without_prefix(said: &str) -> String {
-    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = line.strip_prefix("Error from server (").and_then(|rest| Some(rest.split_once("): ")?.1));
-    message.unwrap_or(&line).chars().take(WHY_CHARS_MAX).collect()
-}
-
 /// Whether it can stand in an address as it is.
 fn is_name(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
@@ -198,48 +168,6 @@ fn is_name(word: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_is_wrong_with_a_manifest_is_told_from_what_is_wrong_with_the_cluster() {
-        let refused = |why: &str| Answer::Refused(why.to_owned());
-        for (said, expected) in [
-            (
-                "The Deployment \"a\" is invalid: spec: Required value\n",
-                refused("The Deployment \"a\" is invalid: spec: Required value"),
-            ),
-            (
-                "The Pod \"a\" is invalid: \n* spec.x: no\n* spec.y: no\n",
-                refused("The Pod \"a\" is invalid: * spec.x: no * spec.y: no"),
-            ),
-            ("Error from server (BadRequest): strict decoding error", refused("strict decoding error")),
-            (
-                "Error from server (Forbidden): pods \"a\" is forbidden: violates PodSecurity \"x\"",
-                refused("pods \"a\" is forbidden: violates PodSecurity \"x\""),
-            ),
-            (
-                "Error from server: admission webhook \"x\" denied the request: no",
-                refused("Error from server: admission webhook \"x\" denied the request: no"),
-            ),
-            ("Error from server (AlreadyExists): a exists", Answer::Accepted),
-        ] {
-            assert_eq!(answer(said), expected, "{said}");
-        }
-        for said in [
-            "Error from server (Forbidden): User \"x\" cannot create resource \"pods\"",
-            "Error from server (NotFound): namespaces \"x\" not found",
-            "Error from server (BadRequest): admission webhook \"x\" does not support dry run",
-            "Error from server (Forbidden): pods \"a\" is forbidden: exceeded quota: x",
-        ] {
-            assert!(matches!(answer(said), Answer::Unjudged(_)), "{said}");
-        }
-        for said in [
-            "The connection to the server x was refused",
-            "error: You must be logged in to the server (Unauthorized)",
-            "",
-        ] {
-            assert!(matches!(answer(said), Answer::Silent(_)), "{said}");
-        }
-    }
 
     #[test]
     fn only_names_become_part_of_an_address() {
