@@ -203,7 +203,7 @@ async fn what_the_schema_refuses_or_could_change_the_address_is_never_sent() {
     let (result, posts) = dry_at(accepts, &yaml(&[wrong])).await;
     assert_eq!((result.outcome, posts.len()), (CheckOutcome::Fail, 0), "{result:?}");
     assert_eq!(result.faults[0].rule, "manifest");
-    for namespace in ["'x/configmaps?dryRun=&'", "'../../pods'", "'x%2f..'"] {
+    for namespace in ["'x/configmaps?dryRun=&'", "'../../pods'", "'x%2f..'", "'.'", "'..'"] {
         let (result, posts) = dry_at(accepts, &yaml(&[map("a", &format!(", namespace: {namespace}"))])).await;
         assert_eq!(posts.len(), 0, "{posts:?}");
         assert!(

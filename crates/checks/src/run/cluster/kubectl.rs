@@ -86,7 +86,7 @@ impl<'a> Kubectl<'a> {
         let Manifest { api, kind, value, .. } = manifest;
         let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
         // They become part of an address.
-        if !api.split('/').all(is_name) || api.matches('/').count() > 1 || !is_name(namespace) {
+        if !is_api(api) || !is_label(namespace) {
             return Answer::Unjudged("its version or its namespace is no name".to_owned());
         }
         let root = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
@@ -105,7 +105,7 @@ impl<'a> Kubectl<'a> {
         }
         let resources = kinds.get(api).and_then(|list| list.get("resources")?.as_array());
         let resource = resources.into_iter().flatten().find_map(|resource| {
-            let name = resource.get("name")?.as_str().filter(|name| is_name(name))?;
+            let name = resource.get("name")?.as_str().filter(|name| is_label(name))?;
             let namespaced = resource.get("namespaced")?.as_bool()?;
             (resource.get("kind")?.as_str()? == kind).then_some((name, namespaced))
         });
@@ -159,10 +159,21 @@ async fn text(from: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Whether it can stand in an address as it is.
-fn is_name(word: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    !word.is_empty() && word.len() <= 253 && word.chars().all(plain) && !word.contains("..")
+/// Whether it is a version with its group, such as `v1` and `apps/v1`.
+fn is_api(word: &str) -> bool {
+    word.split_once('/').map_or(is_label(word), |(group, version)| is_subdomain(group) && is_label(version))
+}
+
+/// A name as namespaces, versions and resources have it: a label of RFC 1123.
+fn is_label(word: &str) -> bool {
+    let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let plain = |c: char| ends(c) || c == '-';
+    word.len() <= 63 && word.chars().all(plain) && word.starts_with(ends) && word.ends_with(ends)
+}
+
+/// Labels with dots between them, as groups are.
+fn is_subdomain(word: &str) -> bool {
+    word.len() <= 253 && word.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -171,11 +182,22 @@ mod tests {
 
     #[test]
     fn only_names_become_part_of_an_address() {
-        for word in ["default", "a-b.c", "v1"] {
-            assert!(is_name(word), "{word}");
+        for word in ["default", "a-b", "v1", "v1beta1", "0"] {
+            assert!(is_label(word), "{word}");
         }
-        for word in ["", "a/b", "a?b", "..", "a%2fb", "A", "a&b", "a b"] {
-            assert!(!is_name(word), "{word}");
+        let long = "a".repeat(64);
+        for word in
+            ["", ".", "..", "a.b", "-", "-a", "a-", "a/b", "a?b", "a%2fb", "A", "a&b", "a b", "ä", &long]
+        {
+            assert!(!is_label(word), "{word}");
+        }
+        for api in ["v1", "apps/v1", "networking.k8s.io/v1beta1"] {
+            assert!(is_api(api), "{api}");
+        }
+        for api in
+            ["", "/", "/v1", "v1/", "./v1", "../v1", "a/.", "a/..", "a..b/v1", ".a/v1", "a./v1", "a/b/v1"]
+        {
+            assert!(!is_api(api), "{api}");
         }
     }
 }
