@@ -15,7 +15,7 @@ use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Severity};
 use crate::FAULTS_MAX;
 use crate::bound::Bound;
 use crate::lint::{Manifest, Manifests, schema};
-use kubectl::{Answer, Kubectl};
+use kubectl::{Answer, Kubectl, Told};
 
 /// The most manifests of a proposal that a server is asked of.
 const ASKED_MAX: usize = 20;
@@ -57,12 +57,12 @@ pub(super) async fn dry_run(
         return Some(came.told());
     };
     came.context = context.clone();
-    let (mut kinds, mut silent) = (BTreeMap::new(), None);
+    let (mut told, mut silent) = (Told::default(), None);
     for (nth, manifest) in found.whole.iter().enumerate() {
         let answer = match &silent {
             _ if nth >= ASKED_MAX => Answer::Unjudged(format!("no more than {ASKED_MAX} are sent")),
             Some(why) => Answer::Silent(String::clone(why)),
-            None => kubectl.ask(manifest, namespace, &mut kinds).await,
+            None => kubectl.ask(manifest, namespace, &mut told).await,
         };
         match answer {
             Answer::Accepted => came.accepted += 1,

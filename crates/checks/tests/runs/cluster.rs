@@ -85,6 +85,18 @@ fn serve(mut stream: TcpStream, all: &Mutex<Vec<Asked>>, script: Script) {
         ("GET", "/apis/apps/v1") => {
             (200, resources(&[("deployments/scale", "Scale", true), ("deployments", "Deployment", true)]))
         }
+        ("GET", "/apis/example.org/v1" | "/apis/other.org/v1" | "/apis/third.org/v1") => {
+            (200, resources(&[("shops", "Shop", true)]))
+        }
+        ("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.example.org") => {
+            (200, json!({"kind": "APIService", "spec": {"group": "example.org", "service": null}}))
+        }
+        ("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.other.org") => {
+            (200, json!({"kind": "APIService", "spec": {"service": {"name": "s", "namespace": "n"}}}))
+        }
+        ("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.third.org") => {
+            (403, status_of(403, "Forbidden", "User \"x\" cannot get resource \"apiservices\""))
+        }
         ("GET", "/version") => (200, json!({"major": "1", "minor": "32", "gitVersion": "v1.32.0"})),
         ("GET", _) => (404, status_of(404, "NotFound", "the server could not find the requested resource")),
         _ => script(&path),
@@ -230,10 +242,31 @@ async fn what_is_the_cluster_s_fault_is_held_against_the_schema_and_this_is_said
         assert!(result.message.starts_with("1 manifest accepted by schema, as "), "{}", result.message);
         assert!(result.message.contains(why), "{}", result.message);
     }
-    let custom = "apiVersion: example.org/v1\nkind: Shop\nmetadata: {name: a}\n".to_owned();
-    let (result, posts) = dry_at(accepts, &yaml(&[custom])).await;
+    let (result, posts) = dry_at(accepts, &yaml(&[shop("none.org")])).await;
     assert_eq!((result.outcome, posts.len()), (CheckOutcome::Skipped, 0), "{result:?}");
-    assert!(result.message.ends_with("as the cluster has no Shop in example.org/v1"), "{}", result.message);
+    assert!(result.message.ends_with("as the cluster has no Shop in none.org/v1"), "{}", result.message);
+}
+
+fn shop(group: &str) -> String {
+    format!("apiVersion: {group}/v1\nkind: Shop\nmetadata: {{name: a}}\n")
+}
+
+#[tokio::test]
+async fn a_custom_resource_is_sent_where_the_api_server_itself_has_it_and_not_to_another_server() {
+    let (result, posts) = dry_at(accepts, &yaml(&[shop("example.org")])).await;
+    assert_eq!((result.outcome, posts.len()), (CheckOutcome::Pass, 1), "{result:?}");
+    assert!(
+        posts[0].address.starts_with("/apis/example.org/v1/namespaces/team/shops?dryRun=All"),
+        "{posts:?}"
+    );
+    for (group, why) in [
+        ("other.org", "as other.org/v1 is of another server, which may not keep to a dry run"),
+        ("third.org", "as it is not known which server has third.org/v1: Error from server (Forbidden): "),
+    ] {
+        let (result, posts) = dry_at(accepts, &yaml(&[shop(group)])).await;
+        assert_eq!((result.outcome, posts.len()), (CheckOutcome::Skipped, 0), "{result:?}");
+        assert!(result.message.contains(why), "{}", result.message);
+    }
 }
 
 #[tokio::test]

@@ -42,6 +42,15 @@ pub(super) struct Kubectl<'a> {
     bound: Bound,
 }
 
+/// What a server has said of its kinds.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// By version, such as `apps/v1`; null where it has none of it.
+    kinds: BTreeMap<String, Value>,
+    /// By version: that it serves it itself, or why this is not known.
+    own: BTreeMap<String, Result<(), String>>,
+}
+
 /// How `kubectl` ended, and what it said.
 pub(super) struct Said {
     pub(super) well: bool,
@@ -77,20 +86,15 @@ impl<'a> Kubectl<'a> {
         Ok((name.to_owned(), namespace.to_owned()))
     }
 
-    pub(super) async fn ask(
-        &self,
-        manifest: &Manifest,
-        namespace: &str,
-        kinds: &mut BTreeMap<String, Value>,
-    ) -> Answer {
-        let Manifest { api, kind, value, .. } = manifest;
+    pub(super) async fn ask(&self, manifest: &Manifest, namespace: &str, told: &mut Told) -> Answer {
+        let Manifest { api, kind, value, known, .. } = manifest;
         let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
         // They become part of an address.
         if !is_api(api) || !is_label(namespace) {
             return Answer::Unjudged("its version or its namespace is no name".to_owned());
         }
         let root = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
-        if !kinds.contains_key(api) {
+        if !told.kinds.contains_key(api) {
             let said = match self.call(&["get", "--raw", &root], &[]).await {
                 Ok(said) => said,
                 Err(why) => return Answer::Silent(why),
@@ -101,9 +105,9 @@ impl<'a> Kubectl<'a> {
                 (false, _) if is_not_found(&said.err) => Value::Null,
                 (false, _) => return Answer::Silent(why(&said.err)),
             };
-            kinds.insert(api.clone(), list);
+            told.kinds.insert(api.clone(), list);
         }
-        let resources = kinds.get(api).and_then(|list| list.get("resources")?.as_array());
+        let resources = told.kinds.get(api).and_then(|list| list.get("resources")?.as_array());
         let resource = resources.into_iter().flatten().find_map(|resource| {
             let name = resource.get("name")?.as_str().filter(|name| is_label(name))?;
             let namespaced = resource.get("namespaced")?.as_bool()?;
@@ -112,6 +116,15 @@ impl<'a> Kubectl<'a> {
         let Some((resource, namespaced)) = resource else {
             return Answer::Unjudged(format!("the cluster has no {kind} in {api}"));
         };
+        if !known && api.contains('/') {
+            if !told.own.contains_key(api) {
+                let own = self.serves_itself(api).await;
+                told.own.insert(api.clone(), own);
+            }
+            if let Some(Err(why)) = told.own.get(api) {
+                return Answer::Unjudged(why.clone());
+            }
+        }
         let within = if namespaced { format!("/namespaces/{namespace}") } else { String::new() };
         let address =
             format!("{root}{within}/{resource}?dryRun=All&fieldValidation=Strict&fieldManager=fleet");
@@ -119,6 +132,23 @@ impl<'a> Kubectl<'a> {
             Ok(Said { well: true, .. }) => Answer::Accepted,
             Ok(said) => answer(&said.err),
             Err(why) => Answer::Silent(why),
+        }
+    }
+
+    /// That the API server itself serves this version, as it does custom resources: what it hands on to another
+    /// server (an aggregated API) may be created for all that `dryRun` says.
+    async fn serves_itself(&self, api: &str) -> Result<(), String> {
+        let (group, version) = api.split_once('/').unwrap_or(("", api));
+        let address = format!("/apis/apiregistration.k8s.io/v1/apiservices/{version}.{group}");
+        let said = self.call(&["get", "--raw", &address], &[]).await?;
+        if !said.well {
+            return Err(format!("it is not known which server has {api}: {}", why(&said.err)));
+        }
+        let service: Option<Value> = serde_json::from_str(&said.out).ok();
+        match service.as_ref().and_then(|service| service.get("spec")?.as_object()) {
+            Some(spec) if spec.get("service").is_none_or(Value::is_null) => Ok(()),
+            Some(_) => Err(format!("{api} is of another server, which may not keep to a dry run")),
+            None => Err(format!("the server does not say which server has {api}")),
         }
     }
 
