@@ -24,7 +24,7 @@ pub(crate) use kubernetes::tool as schema;
 pub(crate) use language::Language;
 pub(crate) use manifests::{Manifest, Manifests};
 pub(crate) use syntax::Found;
-pub(crate) use syntax::{OutOfTime, shortened};
+pub(crate) use syntax::{OutOfTime, parse, shortened, walk};
 use syntax::{Reading, read};
 
 const EXCERPT_CHARS_MAX: usize = 120;
