@@ -155,11 +155,25 @@ impl Node {
     }
 }
 
-/// The row and the byte within it, both from 0, of a byte of a text.
-pub(crate) fn place(text: &str, at: usize) -> (usize, usize) {
-    let before = &text.as_bytes()[..at.min(text.len())];
-    let begin = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-    (before.iter().filter(|byte| **byte == b'\n').count(), before.len() - begin)
+/// Where the lines of a text begin: found once, as a text may have very many places that are asked for.
+#[derive(Debug)]
+pub(crate) struct Places {
+    begins: Vec<usize>,
+    end: usize,
+}
+
+impl Places {
+    pub(crate) fn of(text: &str) -> Places {
+        let ends = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
+        Places { begins: std::iter::once(0).chain(ends.map(|(at, _)| at + 1)).collect(), end: text.len() }
+    }
+
+    /// The row and the byte within it, both from 0, of a byte of the text.
+    pub(crate) fn at(&self, at: usize) -> (usize, usize) {
+        let at = at.min(self.end);
+        let row = self.begins.partition_point(|begin| *begin <= at) - 1;
+        (row, at - self.begins[row])
+    }
 }
 
 #[cfg(test)]
@@ -175,8 +189,19 @@ mod tests {
     fn bad(format: Format, text: &str) -> (usize, usize, String) {
         let error = documents(format, text).expect_err("it is wrong");
         assert!(!error.beyond_bounds, "{error}");
-        let (row, column) = place(text, error.at);
+        let (row, column) = Places::of(text).at(error.at);
         (row, column, error.message)
+    }
+
+    #[test]
+    fn a_place_is_its_row_and_the_byte_in_it() {
+        let places = Places::of("ab\n\ncä\n");
+        for (at, place) in
+            [(0, (0, 0)), (2, (0, 2)), (3, (1, 0)), (4, (2, 0)), (7, (2, 3)), (8, (3, 0)), (99, (3, 0))]
+        {
+            assert_eq!(places.at(at), place, "{at}");
+        }
+        assert_eq!(Places::of("").at(1), (0, 0));
     }
 
     #[test]

@@ -17,15 +17,15 @@ use std::time::{Duration, Instant};
 
 use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Severity};
 
-use crate::data::{self, BadData, Document, Format};
+use crate::data::{self, BadData, Document, Format, Places};
 use crate::parts::{Part, parts};
 use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, diff};
 pub(crate) use kubernetes::tool as schema;
 pub(crate) use language::Language;
 pub(crate) use manifests::{Manifest, Manifests};
 pub(crate) use syntax::Found;
-pub(crate) use syntax::shortened;
-use syntax::{OutOfTime, Reading, read};
+pub(crate) use syntax::{OutOfTime, parse, shortened, walk};
+use syntax::{Reading, read};
 
 const EXCERPT_CHARS_MAX: usize = 120;
 const TAGS_MAX: usize = 10;
@@ -165,8 +165,9 @@ fn look_at_data(
         seen.unread(&format!("{} (a template)", language.name()));
         return;
     }
+    let places = Places::of(&text);
     let found = |at: usize, message: &str| {
-        let (row, column) = data::place(&text, at.saturating_sub(before));
+        let (row, column) = places.at(at.saturating_sub(before));
         Found { row, column, message: message.to_owned() }
     };
     match read {

@@ -2,7 +2,7 @@
 //!
 //! They see the blocks that read without a fault, each as a file of its own under a name of ours, in the sandbox and
 //! without any configuration but the one that is built in. What they say is advice, but for a name that a whole file
-//! uses and nobody defines. What they fail to say changes nothing, and the message says so.
+//! uses and nobody defines, where nothing speaks for it. What they fail to say changes nothing, and the message says so.
 
 mod biome;
 mod find;
@@ -12,6 +12,7 @@ mod ruff;
 mod rustfmt;
 mod shellcheck;
 mod tell;
+mod undefined;
 mod yamllint;
 
 use std::ffi::OsString;

@@ -185,9 +185,20 @@ impl Runs {
     }
 
     async fn manifests(&self, proposal: &str, bound: Bound) -> Option<CheckResult> {
+        if !Manifests::may_be_in(proposal) {
+            return None;
+        }
+        let broken = |why: &str| CheckResult::new(CheckOutcome::Error, why);
         let begun = Instant::now();
         let text = proposal.to_owned();
-        let found = tokio::task::spawn_blocking(move || Manifests::of(&text)).await.ok()?;
+        let time = left(bound);
+        let read = tokio::task::spawn_blocking(move || Manifests::of(&text, begun + time));
+        // It looks at the time between manifests, of which one may be large.
+        let found = match tokio::time::timeout(time, read).await {
+            Ok(Ok(Ok(found))) => found,
+            Ok(Err(_)) => return Some(broken("the manifests could not be read")),
+            Ok(Ok(Err(_))) | Err(_) => return Some(broken("the manifests could not be read in time")),
+        };
         let Surroundings { cluster, path, .. } = &self.0.surroundings;
         let most = Duration::from_millis(self.0.bounds.dry_run_ms);
         let time = bound.left().saturating_sub(Duration::from_millis(END_MS)).min(most);

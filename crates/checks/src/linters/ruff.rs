@@ -1,11 +1,12 @@
 //! ruff, for Python.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use fleet_deliberation::Severity;
 use serde::Deserialize;
 
 use super::output::{Finding, Read, Said};
+use super::undefined::Excuses;
 use super::{Linter, Takes};
 use crate::lint::Language;
 
@@ -65,6 +66,7 @@ fn read(said: &Said<'_>) -> Result<Read, String> {
         return Err(said.unreadable("it says that it found something, and not what"));
     }
     let whole: Vec<bool> = said.files.iter().map(|file| is_whole(&file.text)).collect();
+    let mut excuses = BTreeMap::new();
     let mut read = Read::default();
     for diagnostic in diagnostics {
         let file = said.file(&diagnostic.filename)?;
@@ -82,12 +84,17 @@ fn read(said: &Said<'_>) -> Result<Read, String> {
         if is(UNDEFINED) && known_elsewhere(said, file, &diagnostic.message) {
             continue;
         }
+        let Location { row, column } = diagnostic.location;
+        let mut ends = || {
+            let excuses = excuses.entry(file).or_insert_with(|| Excuses::of(&said.files[file].text));
+            !excuses.hold(rule, row, column)
+        };
         read.findings.push(Finding {
             file,
-            row: diagnostic.location.row,
-            column: diagnostic.location.column,
+            row,
+            column,
             rule: rule.to_owned(),
-            severity: if is(UNDEFINED) { Severity::Medium } else { Severity::Low },
+            severity: if is(UNDEFINED) && ends() { Severity::Medium } else { Severity::Low },
             message: diagnostic.message,
         });
     }

@@ -4,6 +4,7 @@
 //! started, which has the credentials and speaks to the server, and gets a manifest on standard input.
 
 mod kubectl;
+mod words;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -14,7 +15,7 @@ use fleet_deliberation::{CheckOutcome, CheckResult, Fault, Severity};
 use crate::FAULTS_MAX;
 use crate::bound::Bound;
 use crate::lint::{Manifest, Manifests, schema};
-use kubectl::{Answer, Kubectl, first_line};
+use kubectl::{Answer, Kubectl, Told};
 
 /// The most manifests of a proposal that a server is asked of.
 const ASKED_MAX: usize = 20;
@@ -56,12 +57,12 @@ pub(super) async fn dry_run(
         return Some(came.told());
     };
     came.context = context.clone();
-    let (mut kinds, mut silent) = (BTreeMap::new(), None);
+    let (mut told, mut silent) = (Told::default(), None);
     for (nth, manifest) in found.whole.iter().enumerate() {
         let answer = match &silent {
             _ if nth >= ASKED_MAX => Answer::Unjudged(format!("no more than {ASKED_MAX} are sent")),
             Some(why) => Answer::Silent(String::clone(why)),
-            None => kubectl.ask(manifest, namespace, &mut kinds).await,
+            None => kubectl.ask(manifest, namespace, &mut told).await,
         };
         match answer {
             Answer::Accepted => came.accepted += 1,
@@ -167,5 +168,5 @@ pub(super) async fn context(
     let kubectl = Kubectl::find(cluster, path, bound)?;
     let (context, _) = kubectl.context().await?;
     let said = kubectl.call(&["get", "--raw", "/api/v1"], &[]).await?;
-    if said.well { Ok(context) } else { Err(first_line(&said.err)) }
+    if said.well { Ok(context) } else { Err(words::why(&said.err)) }
 }

@@ -116,6 +116,29 @@ async fn a_name_that_a_whole_file_uses_and_nobody_defines_fails_and_not_badly() 
 }
 
 #[tokio::test]
+async fn a_name_that_nobody_defines_is_advice_where_code_may_run_without_it() {
+    for code in [
+        "import pandas\n\n\ndef f(d: \"DataFrame\"):\n    return d",
+        "from __future__ import annotations\n\n\ndef f(d: DataFrame) -> list[Row]:\n    return d",
+        "import os\n\nprint(nme)  # noqa: F821",
+        "import sys\n\n\ndef f(d):\n    return sys.version_info[0] < 3 and isinstance(d, long)",
+        "import os\n\nexec('nme = 1')\nprint(nme)",
+    ] {
+        let result = lint(&block("py", code)).await;
+        assert_advice_only(&result);
+        assert!(rules(&result).contains_key("ruff/F821"), "{code}: {result:?}");
+    }
+    for code in [
+        "import os\n\nprint(nme)  # noqa: F401",
+        "import os\n\nprint(f\"{nme}\")",
+        "import os\n\n\ndef f(d: int):\n    return nme",
+    ] {
+        let result = lint(&block("py", code)).await;
+        assert_eq!(result.outcome, CheckOutcome::Fail, "{code}: {result:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_excerpt_is_not_blamed_for_what_surrounds_it() {
     for (tag, code) in [
         ("py", "def load(path):\n    return json.loads(path.read_text())"),

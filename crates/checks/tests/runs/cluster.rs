@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use fleet_checks::{Cluster, Surroundings};
+use fleet_checks::{Cluster, RunBounds, Runs, Surroundings};
 use fleet_deliberation::{CheckKind, CheckOutcome, CheckResult};
-use fleet_sandbox::Choice;
+use fleet_sandbox::{Choice, Sandbox};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -84,6 +84,18 @@ fn serve(mut stream: TcpStream, all: &Mutex<Vec<Asked>>, script: Script) {
         }
         ("GET", "/apis/apps/v1") => {
             (200, resources(&[("deployments/scale", "Scale", true), ("deployments", "Deployment", true)]))
+        }
+        ("GET", "/apis/example.org/v1" | "/apis/other.org/v1" | "/apis/third.org/v1") => {
+            (200, resources(&[("shops", "Shop", true)]))
+        }
+        ("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.example.org") => {
+            (200, json!({"kind": "APIService", "spec": {"group": "example.org", "service": null}}))
+        }
+        ("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.other.org") => {
+            (200, json!({"kind": "APIService", "spec": {"service": {"name": "s", "namespace": "n"}}}))
+        }
+        ("GET", "/apis/apiregistration.k8s.io/v1/apiservices/v1.third.org") => {
+            (403, status_of(403, "Forbidden", "User \"x\" cannot get resource \"apiservices\""))
         }
         ("GET", "/version") => (200, json!({"major": "1", "minor": "32", "gitVersion": "v1.32.0"})),
         ("GET", _) => (404, status_of(404, "NotFound", "the server could not find the requested resource")),
@@ -203,7 +215,7 @@ async fn what_the_schema_refuses_or_could_change_the_address_is_never_sent() {
     let (result, posts) = dry_at(accepts, &yaml(&[wrong])).await;
     assert_eq!((result.outcome, posts.len()), (CheckOutcome::Fail, 0), "{result:?}");
     assert_eq!(result.faults[0].rule, "manifest");
-    for namespace in ["'x/configmaps?dryRun=&'", "'../../pods'", "'x%2f..'"] {
+    for namespace in ["'x/configmaps?dryRun=&'", "'../../pods'", "'x%2f..'", "'.'", "'..'"] {
         let (result, posts) = dry_at(accepts, &yaml(&[map("a", &format!(", namespace: {namespace}"))])).await;
         assert_eq!(posts.len(), 0, "{posts:?}");
         assert!(
@@ -230,10 +242,31 @@ async fn what_is_the_cluster_s_fault_is_held_against_the_schema_and_this_is_said
         assert!(result.message.starts_with("1 manifest accepted by schema, as "), "{}", result.message);
         assert!(result.message.contains(why), "{}", result.message);
     }
-    let custom = "apiVersion: example.org/v1\nkind: Shop\nmetadata: {name: a}\n".to_owned();
-    let (result, posts) = dry_at(accepts, &yaml(&[custom])).await;
+    let (result, posts) = dry_at(accepts, &yaml(&[shop("none.org")])).await;
     assert_eq!((result.outcome, posts.len()), (CheckOutcome::Skipped, 0), "{result:?}");
-    assert!(result.message.ends_with("as the cluster has no Shop in example.org/v1"), "{}", result.message);
+    assert!(result.message.ends_with("as the cluster has no Shop in none.org/v1"), "{}", result.message);
+}
+
+fn shop(group: &str) -> String {
+    format!("apiVersion: {group}/v1\nkind: Shop\nmetadata: {{name: a}}\n")
+}
+
+#[tokio::test]
+async fn a_custom_resource_is_sent_where_the_api_server_itself_has_it_and_not_to_another_server() {
+    let (result, posts) = dry_at(accepts, &yaml(&[shop("example.org")])).await;
+    assert_eq!((result.outcome, posts.len()), (CheckOutcome::Pass, 1), "{result:?}");
+    assert!(
+        posts[0].address.starts_with("/apis/example.org/v1/namespaces/team/shops?dryRun=All"),
+        "{posts:?}"
+    );
+    for (group, why) in [
+        ("other.org", "as other.org/v1 is of another server, which may not keep to a dry run"),
+        ("third.org", "as it is not known which server has third.org/v1: Error from server (Forbidden): "),
+    ] {
+        let (result, posts) = dry_at(accepts, &yaml(&[shop(group)])).await;
+        assert_eq!((result.outcome, posts.len()), (CheckOutcome::Skipped, 0), "{result:?}");
+        assert!(result.message.contains(why), "{}", result.message);
+    }
 }
 
 #[tokio::test]
@@ -306,4 +339,42 @@ async fn nothing_is_used_but_the_kubeconfig_and_the_context_that_are_named() {
         words.starts_with(&format!("--kubeconfig={kubeconfig} --context=other --request-timeout=")),
         "{words}"
     );
+}
+
+#[tokio::test]
+async fn what_a_program_for_credentials_says_is_not_repeated() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plugin = folder.path().join("plugin");
+    std::fs::write(&plugin, "#!/bin/sh\necho refresh failed for token=hunter2 >&2\nexit 1\n")
+        .expect("a script");
+    std::fs::set_permissions(&plugin, std::fs::Permissions::from_mode(0o755)).expect("a mode");
+    let surroundings = cluster(&folder, 1);
+    let kubeconfig = &surroundings.cluster.as_ref().expect("a cluster").kubeconfig;
+    let exec = format!(
+        "exec: {{apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: '{}'}}",
+        plugin.display()
+    );
+    let text = std::fs::read_to_string(kubeconfig).expect("a file");
+    let text = text.replace("user: {}", &format!("user: {{{exec}}}")).replace("http:", "https:");
+    std::fs::write(kubeconfig, text).expect("a file");
+    let suite = suite_with(Choice::Off, BOUNDS, surroundings.clone());
+    let result = dry_with(&suite, &yaml(&[map("a", "")])).await;
+    assert_eq!(
+        result.message,
+        "1 manifest accepted by schema, as Unable to connect to the server: getting credentials failed"
+    );
+    // As `fleet doctor` asks.
+    let runs = Runs::new(Sandbox::new(Choice::Off), RunBounds::default(), surroundings);
+    let why = runs.cluster().await.expect("one is named").expect_err("it cannot be asked");
+    assert_eq!(why, "Unable to connect to the server: getting credentials failed");
+}
+
+#[tokio::test]
+async fn a_manifest_that_quotes_a_reason_is_refused_for_the_server_s() {
+    let script: Script = |_| {
+        let message = "strict decoding error: unknown field \"spec.(AlreadyExists)\", unknown field \"spec.exceeded quota\"";
+        (400, status_of(400, "BadRequest", message))
+    };
+    let (result, posts) = dry_at(script, &yaml(&[map("a", "")])).await;
+    assert_eq!((result.outcome, posts.len()), (CheckOutcome::Fail, 1), "{result:?}");
 }

@@ -1,12 +1,16 @@
 //! `fleet deliberate`: a task, a council, a verdict.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::fmt::Display;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context as _;
 use fleet_api::v1 as wire;
-use fleet_deliberation::{Budget, DeliberationId, MONEY_MAX, Priority, Role, TESTS, Task};
+use fleet_deliberation::{
+    Budget, DESCRIPTION_BYTES_MAX, DeliberationId, METADATA_BYTES_MAX, MONEY_MAX, Priority, Role, TESTS, Task,
+};
 use fleet_orchestrator::port::Entropy as _;
 use fleet_orchestrator::{HandleError, Request, Scope};
 
@@ -67,14 +71,30 @@ fn metadata(asked: &Deliberate) -> anyhow::Result<BTreeMap<String, String>> {
         let message = "--tests and --metadata tests=... both give tests; leave one of them out";
         return Err(Problem::new(Exit::Refused, message).into());
     }
-    metadata.insert(TESTS.to_owned(), text_of(path)?);
+    metadata.insert(TESTS.to_owned(), text_of(path, METADATA_BYTES_MAX)?);
     Ok(metadata)
 }
 
-fn text_of(path: &Path) -> anyhow::Result<String> {
-    let read = std::fs::read_to_string(path);
-    let problem = |e| Problem::new(Exit::Refused, format!("{} cannot be read as text: {e}", path.display()));
-    Ok(read.map_err(problem)?)
+fn text_of(path: &Path, bytes_max: usize) -> anyhow::Result<String> {
+    let name = path.display().to_string();
+    let file = File::open(path);
+    let file =
+        file.map_err(|e| Problem::new(Exit::Refused, format!("{name} cannot be read as text: {e}")))?;
+    text_from(file, &name, bytes_max)
+}
+
+/// All of `from`, if that is no more than is taken: it may never end.
+fn text_from(from: impl Read, name: &str, bytes_max: usize) -> anyhow::Result<String> {
+    let unreadable =
+        |why: &dyn Display| Problem::new(Exit::Refused, format!("{name} cannot be read as text: {why}"));
+    let mut bytes = Vec::new();
+    let most = u64::try_from(bytes_max).unwrap_or(u64::MAX).saturating_add(1);
+    from.take(most).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+    if bytes.len() > bytes_max {
+        let message = format!("{name} is too large: at most {bytes_max} bytes are accepted");
+        return Err(Problem::new(Exit::Refused, message).into());
+    }
+    Ok(String::from_utf8(bytes).map_err(|error| unreadable(&error))?)
 }
 
 fn budget(asked: &Deliberate) -> anyhow::Result<Budget> {
@@ -220,15 +240,10 @@ fn number(flag: &str, n: Option<u64>) -> anyhow::Result<i32> {
 fn description(asked: &Deliberate) -> anyhow::Result<String> {
     match (&asked.task, &asked.file) {
         (Some(task), _) if task == "-" => {
-            let mut text = String::new();
-            let read = std::io::stdin().read_to_string(&mut text);
-            read.map_err(|e| {
-                Problem::new(Exit::Refused, format!("standard input cannot be read as text: {e}"))
-            })?;
-            Ok(text)
+            text_from(std::io::stdin(), "standard input", DESCRIPTION_BYTES_MAX)
         }
         (Some(task), _) => Ok(task.clone()),
-        (None, Some(path)) => text_of(path),
+        (None, Some(path)) => text_of(path, DESCRIPTION_BYTES_MAX),
         (None, None) => Err(Problem::new(Exit::Refused, "there is no task")).context("reading the task"),
     }
 }

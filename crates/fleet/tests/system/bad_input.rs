@@ -376,6 +376,8 @@ async fn every_bad_command_line_and_configuration_says_what_is_wrong_and_keeps_n
         (with(&["x", "y"]), 2, "y"),
         (with(&["--file", "/nowhere/at/all"]), 2, "/nowhere/at/all"),
         (with(&["--file", &huge]), 2, "262144"),
+        (with(&["--file", "/dev/zero"]), 2, "/dev/zero is too large: at most 262144 bytes"),
+        (with(&["x", "--tests", "/dev/zero"]), 2, "/dev/zero is too large: at most 65536 bytes"),
         (owned(&["deliberate", "x", "--url", "host:8000"]), 2, "model.url"),
         (owned(&["deliberate", "x", "--server", "not an address"]), 2, "not an address"),
         (owned(&["result"]), 2, "ID"),

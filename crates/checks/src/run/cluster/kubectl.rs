@@ -1,4 +1,4 @@
-//! `kubectl`: started to ask an API server of one manifest, and what its answer means.
+//! `kubectl`: started to ask an API server of one manifest.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::super::tools::on;
 use super::Cluster;
+use super::words::{answer, configured, is_not_found, why};
 use crate::bound::Bound;
 use crate::lint::Manifest;
 
@@ -20,7 +21,6 @@ use crate::lint::Manifest;
 const SAID_BYTES_MAX: u64 = 1024 * 1024;
 /// The longest a server may take for one answer, in seconds.
 const ANSWER_S_MAX: u64 = 5;
-const WHY_CHARS_MAX: usize = 300;
 
 /// What a server says of one manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +40,15 @@ pub(super) struct Kubectl<'a> {
     path: OsString,
     cluster: &'a Cluster,
     bound: Bound,
+}
+
+/// What a server has said of its kinds.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// By version, such as `apps/v1`; null where it has none of it.
+    kinds: BTreeMap<String, Value>,
+    /// By version: that it serves it itself, or why this is not known.
+    own: BTreeMap<String, Result<(), String>>,
 }
 
 /// How `kubectl` ended, and what it said.
@@ -68,26 +77,24 @@ impl<'a> Kubectl<'a> {
         let context = config.as_ref().and_then(|config| config.pointer("/contexts/0"));
         let name = context.and_then(|context| context.get("name")?.as_str());
         let Some((context, name)) = context.zip(name) else {
-            return Err(format!("its configuration cannot be used: {}", first_line(&said.err)));
+            let why = configured(&said.err);
+            let why =
+                why.unwrap_or_else(|| "run `kubectl config view --minify` with it to see why".to_owned());
+            return Err(format!("its configuration cannot be used: {why}"));
         };
         let namespace = context.pointer("/context/namespace").and_then(Value::as_str).unwrap_or("default");
         Ok((name.to_owned(), namespace.to_owned()))
     }
 
-    pub(super) async fn ask(
-        &self,
-        manifest: &Manifest,
-        namespace: &str,
-        kinds: &mut BTreeMap<String, Value>,
-    ) -> Answer {
-        let Manifest { api, kind, value, .. } = manifest;
+    pub(super) async fn ask(&self, manifest: &Manifest, namespace: &str, told: &mut Told) -> Answer {
+        let Manifest { api, kind, value, known, .. } = manifest;
         let namespace = value.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
         // They become part of an address.
-        if !api.split('/').all(is_name) || api.matches('/').count() > 1 || !is_name(namespace) {
+        if !is_api(api) || !is_label(namespace) {
             return Answer::Unjudged("its version or its namespace is no name".to_owned());
         }
         let root = if api.contains('/') { format!("/apis/{api}") } else { format!("/api/{api}") };
-        if !kinds.contains_key(api) {
+        if !told.kinds.contains_key(api) {
             let said = match self.call(&["get", "--raw", &root], &[]).await {
                 Ok(said) => said,
                 Err(why) => return Answer::Silent(why),
@@ -95,20 +102,29 @@ impl<'a> Kubectl<'a> {
             let list = match (said.well, serde_json::from_str(&said.out)) {
                 (true, Ok(list)) => list,
                 (true, Err(_)) => return Answer::Silent("the server does not say what it has".to_owned()),
-                (false, _) if said.err.contains("(NotFound)") => Value::Null,
-                (false, _) => return Answer::Silent(first_line(&said.err)),
+                (false, _) if is_not_found(&said.err) => Value::Null,
+                (false, _) => return Answer::Silent(why(&said.err)),
             };
-            kinds.insert(api.clone(), list);
+            told.kinds.insert(api.clone(), list);
         }
-        let resources = kinds.get(api).and_then(|list| list.get("resources")?.as_array());
+        let resources = told.kinds.get(api).and_then(|list| list.get("resources")?.as_array());
         let resource = resources.into_iter().flatten().find_map(|resource| {
-            let name = resource.get("name")?.as_str().filter(|name| is_name(name))?;
+            let name = resource.get("name")?.as_str().filter(|name| is_label(name))?;
             let namespaced = resource.get("namespaced")?.as_bool()?;
             (resource.get("kind")?.as_str()? == kind).then_some((name, namespaced))
         });
         let Some((resource, namespaced)) = resource else {
             return Answer::Unjudged(format!("the cluster has no {kind} in {api}"));
         };
+        if !known && api.contains('/') {
+            if !told.own.contains_key(api) {
+                let own = self.serves_itself(api).await;
+                told.own.insert(api.clone(), own);
+            }
+            if let Some(Err(why)) = told.own.get(api) {
+                return Answer::Unjudged(why.clone());
+            }
+        }
         let within = if namespaced { format!("/namespaces/{namespace}") } else { String::new() };
         let address =
             format!("{root}{within}/{resource}?dryRun=All&fieldValidation=Strict&fieldManager=fleet");
@@ -116,6 +132,23 @@ impl<'a> Kubectl<'a> {
             Ok(Said { well: true, .. }) => Answer::Accepted,
             Ok(said) => answer(&said.err),
             Err(why) => Answer::Silent(why),
+        }
+    }
+
+    /// That the API server itself serves this version, as it does custom resources: what it hands on to another
+    /// server (an aggregated API) may be created for all that `dryRun` says.
+    async fn serves_itself(&self, api: &str) -> Result<(), String> {
+        let (group, version) = api.split_once('/').unwrap_or(("", api));
+        let address = format!("/apis/apiregistration.k8s.io/v1/apiservices/{version}.{group}");
+        let said = self.call(&["get", "--raw", &address], &[]).await?;
+        if !said.well {
+            return Err(format!("it is not known which server has {api}: {}", why(&said.err)));
+        }
+        let service: Option<Value> = serde_json::from_str(&said.out).ok();
+        match service.as_ref().and_then(|service| service.get("spec")?.as_object()) {
+            Some(spec) if spec.get("service").is_none_or(Value::is_null) => Ok(()),
+            Some(_) => Err(format!("{api} is of another server, which may not keep to a dry run")),
+            None => Err(format!("the server does not say which server has {api}")),
         }
     }
 
@@ -156,43 +189,21 @@ async fn text(from: Option<impl AsyncRead + Unpin>) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// What `kubectl` says of an answer that is no success.
-fn answer(said: &str) -> Answer {
-    let line = first_line(said);
-    let has = |words: &[&str]| words.iter().any(|word| line.contains(word));
-    // Its name is taken, which is found out last.
-    if has(&["(AlreadyExists)"]) {
-        return Answer::Accepted;
-    }
-    if has(&["does not support dry run", "exceeded quota"]) {
-        return Answer::Unjudged(line);
-    }
-    let refused = has(&["(BadRequest)", "(Invalid)", "denied the request", "violates PodSecurity"])
-        || (line.starts_with("The ") && has(&[" is invalid"]));
-    let unjudged = has(&["(NotFound)", "(Forbidden)", "(MethodNotAllowed)", "(InternalError)"]);
-    match (refused, unjudged) {
-        (true, _) => Answer::Refused(without_prefix(said)),
-        (false, true) => Answer::Unjudged(line),
-        (false, false) => Answer::Silent(line),
-    }
+/// Whether it is a version with its group, such as `v1` and `apps/v1`.
+fn is_api(word: &str) -> bool {
+    word.split_once('/').map_or(is_label(word), |(group, version)| is_subdomain(group) && is_label(version))
 }
 
-pub(super) fn first_line(said: &str) -> String {
-    let line = said.lines().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-    line.trim().chars().take(WHY_CHARS_MAX).collect()
+/// A name as namespaces, versions and resources have it: a label of RFC 1123.
+fn is_label(word: &str) -> bool {
+    let ends = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let plain = |c: char| ends(c) || c == '-';
+    word.len() <= 63 && word.chars().all(plain) && word.starts_with(ends) && word.ends_with(ends)
 }
 
-/// The message of the server, on one line.
-fn without_prefix(said: &str) -> String {
-    let line = said.split_whitespace().collect::<Vec<_>>().join(" ");
-    let message = line.strip_prefix("Error from server (").and_then(|rest| Some(rest.split_once("): ")?.1));
-    message.unwrap_or(&line).chars().take(WHY_CHARS_MAX).collect()
-}
-
-/// Whether it can stand in an address as it is.
-fn is_name(word: &str) -> bool {
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    !word.is_empty() && word.len() <= 253 && word.chars().all(plain) && !word.contains("..")
+/// Labels with dots between them, as groups are.
+fn is_subdomain(word: &str) -> bool {
+    word.len() <= 253 && word.split('.').all(is_label)
 }
 
 #[cfg(test)]
@@ -200,54 +211,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_with_a_manifest_is_told_from_what_is_wrong_with_the_cluster() {
-        let refused = |why: &str| Answer::Refused(why.to_owned());
-        for (said, expected) in [
-            (
-                "The Deployment \"a\" is invalid: spec: Required value\n",
-                refused("The Deployment \"a\" is invalid: spec: Required value"),
-            ),
-            (
-                "The Pod \"a\" is invalid: \n* spec.x: no\n* spec.y: no\n",
-                refused("The Pod \"a\" is invalid: * spec.x: no * spec.y: no"),
-            ),
-            ("Error from server (BadRequest): strict decoding error", refused("strict decoding error")),
-            (
-                "Error from server (Forbidden): pods \"a\" is forbidden: violates PodSecurity \"x\"",
-                refused("pods \"a\" is forbidden: violates PodSecurity \"x\""),
-            ),
-            (
-                "Error from server: admission webhook \"x\" denied the request: no",
-                refused("Error from server: admission webhook \"x\" denied the request: no"),
-            ),
-            ("Error from server (AlreadyExists): a exists", Answer::Accepted),
-        ] {
-            assert_eq!(answer(said), expected, "{said}");
-        }
-        for said in [
-            "Error from server (Forbidden): User \"x\" cannot create resource \"pods\"",
-            "Error from server (NotFound): namespaces \"x\" not found",
-            "Error from server (BadRequest): admission webhook \"x\" does not support dry run",
-            "Error from server (Forbidden): pods \"a\" is forbidden: exceeded quota: x",
-        ] {
-            assert!(matches!(answer(said), Answer::Unjudged(_)), "{said}");
-        }
-        for said in [
-            "The connection to the server x was refused",
-            "error: You must be logged in to the server (Unauthorized)",
-            "",
-        ] {
-            assert!(matches!(answer(said), Answer::Silent(_)), "{said}");
-        }
-    }
-
-    #[test]
     fn only_names_become_part_of_an_address() {
-        for word in ["default", "a-b.c", "v1"] {
-            assert!(is_name(word), "{word}");
+        for word in ["default", "a-b", "v1", "v1beta1", "0"] {
+            assert!(is_label(word), "{word}");
         }
-        for word in ["", "a/b", "a?b", "..", "a%2fb", "A", "a&b", "a b"] {
-            assert!(!is_name(word), "{word}");
+        let long = "a".repeat(64);
+        for word in
+            ["", ".", "..", "a.b", "-", "-a", "a-", "a/b", "a?b", "a%2fb", "A", "a&b", "a b", "ä", &long]
+        {
+            assert!(!is_label(word), "{word}");
+        }
+        for api in ["v1", "apps/v1", "networking.k8s.io/v1beta1"] {
+            assert!(is_api(api), "{api}");
+        }
+        for api in
+            ["", "/", "/v1", "v1/", "./v1", "../v1", "a/.", "a/..", "a..b/v1", ".a/v1", "a./v1", "a/b/v1"]
+        {
+            assert!(!is_api(api), "{api}");
         }
     }
 }
