@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt"
+requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt tests/nats/requirements.txt"
 done_with=.venv/requirements.txt
 model="${CARGO_TARGET_DIR:-target}/real-llm/tiny.gguf"
 
