@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -26,21 +27,38 @@ pub(crate) struct Nats {
 impl Nats {
     /// Starts a server as it is by default.
     pub(crate) fn start() -> Nats {
-        Nats::start_with("")
+        let mut nats = Nats::begin("alone", "");
+        nats.wait_until_it_serves();
+        nats
     }
 
-    /// Starts a server with further lines in the part `jetstream` of its configuration.
-    pub(crate) fn start_with(jetstream: &str) -> Nats {
+    /// Starts three servers that make one cluster, and waits until they have found each other.
+    pub(crate) fn start_three() -> [Nats; 3] {
+        let probes = [(); 3].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let ports = probes.each_ref().map(|probe| probe.local_addr().expect("an address").port());
+        drop(probes);
+        let routes = ports.map(|port| format!("nats://127.0.0.1:{port}")).join(", ");
+        let mut nodes = [0, 1, 2].map(|n| {
+            let cluster = format!(
+                "cluster {{\n  name: three\n  listen: \"127.0.0.1:{}\"\n  routes: [{routes}]\n}}\n",
+                ports[n]
+            );
+            Nats::begin(&format!("node-{n}"), &cluster)
+        });
+        nodes.iter_mut().for_each(Nats::wait_until_it_serves);
+        nodes
+    }
+
+    /// Starts a server with further parts of configuration.
+    fn begin(name: &str, further: &str) -> Nats {
         let dir = tempfile::tempdir().expect("a folder");
         let store = dir.path().join("store");
-        // A server that tests talk to by its address only, and that tells nobody else of itself.
-        let config = format!("jetstream {{\n  store_dir: {store:?}\n  {jetstream}\n}}\n");
+        let config = format!("server_name: {name}\njetstream {{\n  store_dir: {store:?}\n}}\n{further}");
         std::fs::write(dir.path().join("nats.conf"), config).expect("a file");
         let child = spawn(dir.path(), None);
         // From here on the child ends with this value.
         let mut nats = Nats { dir, child, port: 0 };
         nats.port = nats.told_port();
-        nats.wait_until_it_serves();
         nats
     }
 
@@ -79,7 +97,7 @@ impl Nats {
 
     fn wait_until_it_serves(&mut self) {
         let port = self.port;
-        self.until("serves", || std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(|_| ()));
+        self.until("serves", || TcpStream::connect(("127.0.0.1", port)).ok().map(|_| ()));
     }
 
     fn until<T>(&mut self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
