@@ -90,16 +90,22 @@ async fn main() {
         timed(cluster.answers.find(&job(run + 1, n))).await.0
     })
     .await;
-    repeat("job put, leased and finished", async |n| {
-        timed(async {
-            cluster.jobs.put(&[job(run, n)], Priority::Normal).await.expect("puts");
-            let lease = cluster.jobs.lease(1).await.expect("leases").remove(0);
-            cluster.jobs.finish(&lease).await.expect("finishes");
-        })
-        .await
-        .0
-    })
-    .await;
+    let (mut put, mut leased, mut finished) = (Vec::new(), Vec::new(), Vec::new());
+    for n in 0..TIMES {
+        let (took, done) = timed(cluster.jobs.put(&[job(run, n)], Priority::Normal)).await;
+        done.expect("puts");
+        put.push(took);
+        let (took, leases) = timed(cluster.jobs.lease(1)).await;
+        leased.push(took);
+        let (took, done) = timed(cluster.jobs.finish(&leases.expect("leases")[0])).await;
+        done.expect("finishes");
+        finished.push(took);
+    }
+    let sum = |n: usize| put[n] + leased[n] + finished[n];
+    tell("job put, leased and finished", (0..TIMES).map(sum).collect());
+    tell("  put", put);
+    tell("  leased", leased);
+    tell("  finished", finished);
     repeat("announcement", async |n| {
         let body = Bytes::from_static(b"{}");
         let announcement = Announcement { id: format!("{run}-{n}"), subject: "deliberation.completed", body };

@@ -8,6 +8,7 @@ use bytes::{Bytes, BytesMut};
 use fleet_deliberation::{Answer, DeliberationId, Digest, JobId};
 use fleet_orchestrator::port::{Answers, Position, Recorded, Sequence, StoreError};
 
+use crate::error::{Nonsense, readable, unavailable};
 use crate::link::Link;
 use crate::message::{DIGEST, Message, PARTS};
 use crate::names::Names;
@@ -36,7 +37,10 @@ impl JetStreamAnswers {
         for part in body.chunks(size) {
             let subject = self.names.answer_part(job, &name, count);
             let part = body.slice_ref(part);
-            self.link.place(self.names.answers, &subject, 0, HeaderMap::new(), part).await?;
+            let placed = self.link.place(self.names.answers, &subject, 0, HeaderMap::new(), part).await?;
+            if placed == Placed::Elsewhere {
+                return Err(unavailable(Nonsense(format!("{subject} is taken"))));
+            }
             count += 1;
         }
         Ok(format!("{count} {name}"))
@@ -118,7 +122,12 @@ impl Answers for JetStreamAnswers {
                     continue;
                 }
                 let position = Position(message.sequence);
-                found.extend(self.read(message).await?.map(|answer| (position, answer)));
+                match self.read(message).await {
+                    Ok(answer) => found.extend(answer.map(|answer| (position, answer))),
+                    // It is for whoever looks for this answer, and must not hold up all others.
+                    Err(error @ StoreError::Corrupt(..)) => _ = readable::<()>(Err(error)),
+                    Err(error) => return Err(error),
+                }
             }
         }
         Ok(found)

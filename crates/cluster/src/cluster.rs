@@ -16,9 +16,10 @@ use crate::streams;
 use crate::wakes::Wakes;
 
 /// How the ports are to work.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Settings {
-    /// Where NATS is: one address, or those of several servers of one cluster, such as `nats://127.0.0.1:4222`.
+    /// Where NATS is: one address, or those of several servers of one cluster, such as `nats://127.0.0.1:4222`. May
+    /// hold a name and a password, and is not printed.
     pub servers: Vec<String>,
     /// What the names of all streams and subjects begin with, but those of announcements: small letters, digits and
     /// `-`, a letter first, 1 to 32 of them.

@@ -1,6 +1,7 @@
 //! What can go wrong with a cluster, by what can be done about it.
 
 use async_nats::jetstream::ErrorCode;
+use fleet_orchestrator::chain;
 use fleet_orchestrator::port::{Source, StoreError};
 
 /// Why the cluster could not be opened. Nothing that was there is changed; streams that were missing may have been
@@ -74,14 +75,24 @@ impl From<Lost> for StoreError {
 #[error("{0}")]
 pub(crate) struct Nonsense(pub(crate) String);
 
+/// What could be read; says so in the log where it could not.
+pub(crate) fn readable<T>(read: Result<T, StoreError>) -> Option<T> {
+    read.inspect_err(|error| tracing::error!(error = chain(error), "something stored cannot be read")).ok()
+}
+
 pub(crate) fn unavailable(source: impl Into<Source>) -> StoreError {
     StoreError::Unavailable(source.into())
 }
 
-/// Whether JetStream refuses because the subject does not end where the write expects it to. The second says so of
-/// a write that came while another one to the same subject was being agreed on.
+/// Whether JetStream refuses because the subject does not end where the write expects it to.
 pub(crate) fn is_elsewhere(code: ErrorCode) -> bool {
-    code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE || code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT
+    code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE
+}
+
+/// Whether JetStream refuses because another write to the subject is under way: of several servers, the leader has
+/// sent it to the others, and not yet heard that they have it. Nobody can read that one yet.
+pub(crate) fn is_contested(code: ErrorCode) -> bool {
+    code == ErrorCode::STREAM_WRONG_LAST_SEQUENCE_CONSTANT
 }
 
 /// Whether JetStream refuses because there is no room.

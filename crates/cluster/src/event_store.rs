@@ -13,6 +13,7 @@ use fleet_orchestrator::port::{
 use lru::LruCache;
 use tokio::sync::Mutex;
 
+use crate::error::readable;
 use crate::histories::Histories;
 use crate::link::Link;
 use crate::message::{AT, DIGEST, ENDS, Message, OPENS};
@@ -34,8 +35,8 @@ pub(crate) struct JetStreamEventStore {
     link: Link,
     names: Arc<Names>,
     wakes: Wakes,
-    /// By sequence, whether a record ends its history. What is written does not change.
-    endings: SyncMutex<LruCache<u64, bool>>,
+    /// Whether a record ends its history, by its subject and its sequence. What is written does not change.
+    endings: SyncMutex<LruCache<(String, u64), bool>>,
     size: Mutex<Option<(Instant, Size)>>,
     histories: Histories,
 }
@@ -55,20 +56,21 @@ impl JetStreamEventStore {
 
     /// Whether the record at `sequence` of a history is there and ends it.
     async fn ends(&self, subject: &str, sequence: u64) -> Result<bool, StoreError> {
-        let known = self.endings.lock().unwrap_or_else(PoisonError::into_inner).get(&sequence).copied();
-        if let Some(ends) = known {
-            return Ok(ends);
+        let key = (subject.to_owned(), sequence);
+        if let Some(ends) = self.endings.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Ok(*ends);
         }
         let found = self.link.first_behind(self.names.log, subject, sequence.saturating_sub(1)).await?;
         // If it is not there the server refuses the append by itself.
         let Some(record) = found.filter(|record| record.sequence == sequence) else { return Ok(false) };
         let ends = record.header(ENDS).is_some();
-        self.learn(sequence, ends);
+        self.learn(subject, sequence, ends);
         Ok(ends)
     }
 
-    fn learn(&self, sequence: u64, ends: bool) {
-        self.endings.lock().unwrap_or_else(PoisonError::into_inner).put(sequence, ends);
+    fn learn(&self, subject: &str, sequence: u64, ends: bool) {
+        let key = (subject.to_owned(), sequence);
+        self.endings.lock().unwrap_or_else(PoisonError::into_inner).put(key, ends);
     }
 
     fn stored(&self, record: Message) -> Result<Stored, StoreError> {
@@ -76,7 +78,7 @@ impl JetStreamEventStore {
         let history = self.names.history_on(&record.subject);
         let history = history.ok_or_else(|| record.corrupt("it is on no subject of a history".into()))?;
         let ends = record.header(ENDS).is_some();
-        self.learn(record.sequence, ends);
+        self.learn(&record.subject, record.sequence, ends);
         Ok(Stored {
             position: Position(record.sequence),
             history,
@@ -127,7 +129,7 @@ impl EventStore for JetStreamEventStore {
         }
         match self.link.place(self.names.log, &subject, after.0, headers, entry.body).await? {
             Placed::At(sequence) => {
-                self.learn(sequence, entry.ends);
+                self.learn(&subject, sequence, entry.ends);
                 Ok(Sequence(sequence))
             }
             Placed::Elsewhere => Err(StoreError::Conflict),
@@ -167,8 +169,14 @@ impl EventStore for JetStreamEventStore {
     }
 
     async fn tail(&self, after: Position, limit: usize) -> Result<Vec<Stored>, StoreError> {
-        let records = self.wakes.tail(&self.link, self.names.log, ">", after.0, limit).await?;
-        records.into_iter().map(|record| self.stored(record)).collect()
+        let (mut after, mut found) = (after.0, Vec::new());
+        while found.is_empty() {
+            let records = self.wakes.tail(&self.link, self.names.log, ">", after, limit).await?;
+            after = records.last().map_or(after, |record| record.sequence);
+            // What nobody can read is for whoever reads its history, and must not hold up all others.
+            found = records.into_iter().filter_map(|record| readable(self.stored(record))).collect();
+        }
+        Ok(found)
     }
 
     async fn writable(&self) -> Result<(), StoreError> {

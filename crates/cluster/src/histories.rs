@@ -7,7 +7,7 @@ use fleet_orchestrator::port::{HistoryId, HistoryInfo, Listing, StoreError};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep};
 
-use crate::error::{Lost, unavailable};
+use crate::error::{Lost, readable, unavailable};
 use crate::index::Index;
 use crate::link::Link;
 use crate::names::Names;
@@ -83,10 +83,11 @@ impl Histories {
             }
             progressed = Instant::now();
             for record in records.iter().take_while(|record| record.sequence <= end) {
-                let history = self.names.history_on(&record.subject);
-                let history =
-                    history.ok_or_else(|| record.corrupt("it is on no subject of a history".into()))?;
-                index.take(history, record)?;
+                match (self.names.history_on(&record.subject), readable(record.at())) {
+                    (Some(history), Some(at)) => index.take(history, at, record),
+                    // A record of nobody, which must not hold up all others.
+                    _ => index.skip(record),
+                }
             }
             if records.iter().any(|record| record.sequence > end) {
                 index.advance(end);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use fleet_deliberation::Timestamp;
-use fleet_orchestrator::port::{HistoryId, HistoryInfo, HistoryKind, StoreError};
+use fleet_orchestrator::port::{HistoryId, HistoryInfo, HistoryKind};
 
 use crate::message::{ENDS, Message, OPENS};
 
@@ -50,9 +50,8 @@ impl Index {
         self.to = self.to.max(to);
     }
 
-    /// Takes in the next record.
-    pub(crate) fn take(&mut self, history: HistoryId, record: &Message) -> Result<(), StoreError> {
-        let at = record.at()?;
+    /// Takes in the next record, decided at `at`.
+    pub(crate) fn take(&mut self, history: HistoryId, at: Timestamp, record: &Message) {
         if record.header(OPENS).is_some() {
             // One of the same name was forgotten.
             self.remove(&history);
@@ -70,7 +69,7 @@ impl Index {
         }
         self.advance(record.sequence);
         // Not there: its beginning was forgotten before it could be read, and so is the rest of it.
-        let Some(known) = self.histories.get_mut(&history) else { return Ok(()) };
+        let Some(known) = self.histories.get_mut(&history) else { return };
         known.last = record.sequence;
         known.records += 1;
         known.bytes += (record.body.len() + record.subject.len()) as u64;
@@ -80,7 +79,12 @@ impl Index {
             self.open.remove(&known.first);
             self.by_end.insert((at, known.first));
         }
-        Ok(())
+    }
+
+    /// The next record is of no history.
+    pub(crate) fn skip(&mut self, record: &Message) {
+        self.advance(record.sequence);
+        self.records += 1;
     }
 
     /// A history was forgotten up to its record at `last`.

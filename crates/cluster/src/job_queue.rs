@@ -15,11 +15,12 @@ use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-use crate::error::{Nonsense, unavailable};
+use crate::error::{Nonsense, readable, unavailable};
 use crate::held::{Held, HeldLeases};
 use crate::job_state::{Is, JobState};
 use crate::jobs::{Jobs, Picked};
 use crate::link::Link;
+use crate::message::Message;
 use crate::names::Names;
 use crate::place::Placed;
 use crate::read::LIMIT_MAX;
@@ -178,9 +179,11 @@ impl Inner {
         let attempt = picked.state.attempt.saturating_add(1);
         let leased = JobState { attempt, is: Is::Leased, ..picked.state.clone() };
         if let Placed::At(token) = self.write(picked.sequence, &leased).await? {
-            self.held.add(token, Held { state: leased.clone(), sequence: token });
+            let held = Held { state: leased.clone(), sequence: token };
             let lease = Lease { job: leased.job.clone(), attempt, token };
             self.note([(token, leased)]);
+            let jobs = self.now();
+            self.held.add(token, held, |held| jobs.is_at(&held.state.job, held.sequence));
             return Ok(Some(lease));
         }
         match self.stands(&picked.state.job).await? {
@@ -221,14 +224,8 @@ impl Inner {
             };
             // Up to the end there may be nothing any more.
             *after = messages.last().map_or((*after).max(end), |message| message.sequence);
-            let states = messages.iter().filter_map(|message| match JobState::read(message) {
-                Ok(state) => Some((message.sequence, state)),
-                Err(error) => {
-                    tracing::error!(error = fleet_orchestrator::chain(&error), "a job cannot be read");
-                    None
-                }
-            });
-            self.note(states);
+            let read = |message: &Message| Some((message.sequence, readable(JobState::read(message))?));
+            self.note(messages.iter().filter_map(read));
         }
     }
 

@@ -132,6 +132,11 @@ impl Jobs {
         }
     }
 
+    /// Whether a job still stands as the message with this sequence says.
+    pub(crate) fn is_at(&self, job: &JobId, sequence: u64) -> bool {
+        self.jobs.get(job).is_some_and(|known| known.sequence == sequence)
+    }
+
     /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Jobs { now: self.now, ..Jobs::new(self.lease_ms) };

@@ -8,11 +8,13 @@ use bytes::Bytes;
 use fleet_orchestrator::port::StoreError;
 use serde::Deserialize;
 
-use crate::error::{Lost, is_elsewhere, is_full, unavailable};
+use crate::error::{Lost, is_contested, is_elsewhere, is_full, unavailable};
 use crate::link::Link;
 
 /// The pause before a write is tried again that nobody took, in milliseconds.
 const AGAIN_MS: u64 = 50;
+/// The same while the servers agree on another one.
+const CONTESTED_MS: u64 = 5;
 
 /// What came of a write that expects where its subject ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,8 @@ enum Said {
     /// At this sequence, now or before.
     Stored(u64),
     Elsewhere,
+    /// The servers are agreeing on another write to the same subject, which may come to nothing.
+    Contested,
 }
 
 /// Why one try may have been for nothing.
@@ -56,8 +60,14 @@ impl Link {
         let mut tries = 0;
         loop {
             tries += 1;
+            let mut pause_ms = AGAIN_MS;
             let lost = match self.try_to_write(stream, subject, &headers, &body).await {
                 Ok(Said::Stored(sequence)) => return Ok(Placed::At(sequence)),
+                // Whoever is told that there is another one must be able to read it.
+                Ok(Said::Contested) => {
+                    pause_ms = CONTESTED_MS;
+                    Some(Lost::Late(self.call_ms).into())
+                }
                 Ok(Said::Elsewhere) if tries == 1 => return Ok(Placed::Elsewhere),
                 Ok(Said::Elsewhere) => None,
                 Err(Failed::For(error)) => return Err(error),
@@ -69,7 +79,7 @@ impl Link {
                 (Ok(None), None) => return Ok(Placed::Elsewhere),
                 // With the same id and the same expectation it can be there once at most.
                 (Ok(None) | Err(_), _) if self.is_up() && Instant::now() < until => {
-                    tokio::time::sleep(Duration::from_millis(AGAIN_MS)).await;
+                    tokio::time::sleep(Duration::from_millis(pause_ms)).await;
                 }
                 (_, Some(error)) | (Err(error), None) => return Err(error),
             }
@@ -89,7 +99,7 @@ impl Link {
         headers.insert(header::NATS_MESSAGE_ID, id);
         match self.try_to_write(stream, subject, &headers, &body).await {
             Ok(Said::Stored(sequence)) => Ok(sequence),
-            Ok(Said::Elsewhere) => Err(Lost::Unserved(stream).into()),
+            Ok(Said::Elsewhere | Said::Contested) => Err(Lost::Unserved(stream).into()),
             Err(Failed::For(error) | Failed::Unknown(error)) => Err(error),
         }
     }
@@ -118,6 +128,7 @@ impl Link {
         match ack.error {
             None => Ok(Said::Stored(ack.seq)),
             Some(error) if is_elsewhere(error.error_code()) => Ok(Said::Elsewhere),
+            Some(error) if is_contested(error.error_code()) => Ok(Said::Contested),
             Some(error) if is_full(error.error_code()) => Err(Failed::For(StoreError::Full)),
             // A cluster without a leader for the stream, and whatever else may pass.
             Some(error) => Err(Failed::Unknown(unavailable(error))),

@@ -229,3 +229,57 @@ async fn an_announcement_that_is_too_large_is_cut_and_says_so() {
     cluster.announcements.publish(&[(large, Position(1))]).await.expect("publishes");
     assert_eq!(seen(&nats).await, ["a"]);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn what_nobody_can_read_holds_up_nobody_else() {
+    let nats = Nats::start();
+    let cluster = open(&nats).await;
+    let context = jetstream::new(async_nats::connect(nats.url()).await.expect("connects"));
+    let garbage = [
+        "fleet.log.deliberation.x",
+        "fleet.log.%FF",
+        "fleet.answer.d.0.propose.agent-9999",
+        "fleet.job.d.0.propose.agent-9999",
+        "fleet.job.x",
+    ];
+    for subject in garbage {
+        context.publish(subject, "{".into()).await.expect("is sent").await.expect("is stored");
+    }
+    cluster.events.append(&history("a"), Sequence(0), entry(false)).await.expect("appends");
+    let records = cluster.events.tail(Position(0), 10).await.expect("tails");
+    assert!(records.iter().map(|record| &record.history).eq([&history("a")]));
+    let open = cluster.events.histories(Listing::Open(HistoryKind::Deliberation)).await.expect("lists");
+    assert!(open.iter().map(|info| &info.id).eq([&history("a")]));
+    let read = cluster.events.read(&history("x"), Sequence(0)).await;
+    assert!(matches!(read, Err(StoreError::Corrupt(..))), "{read:?}");
+
+    cluster.answers.record(answer("yes".into())).await.expect("records");
+    assert_eq!(cluster.answers.tail(Position(0), 10).await.expect("tails").len(), 1);
+    let unreadable = JobId { subject: AgentId::new("agent-9999").expect("a name"), ..jobs(1).remove(0) };
+    let found = cluster.answers.find(&unreadable).await;
+    assert!(matches!(found, Err(StoreError::Corrupt(..))), "{found:?}");
+
+    cluster.jobs.put(&jobs(1), Priority::Normal).await.expect("puts");
+    assert_eq!(cluster.jobs.lease(5).await.expect("leases").len(), 1);
+    let put = cluster.jobs.put(&[unreadable], Priority::Normal).await;
+    assert!(matches!(put, Err(StoreError::Corrupt(..))), "{put:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_body_that_is_not_what_was_written_is_found() {
+    let nats = Nats::start();
+    let cluster = open(&nats).await;
+    let context = jetstream::new(async_nats::connect(nats.url()).await.expect("connects"));
+    cluster.events.append(&history("a"), Sequence(0), entry(false)).await.expect("appends");
+    let stream = context.get_stream("FLEET_LOG").await.expect("is there");
+    let record = stream.get_raw_message(1).await.expect("is there");
+    stream.purge().await.expect("purges");
+    let mut headers = async_nats::HeaderMap::new();
+    for name in ["Fleet-At", "Fleet-Opens", "Fleet-Digest"] {
+        headers.insert(name, record.headers.get(name).expect("it has one").clone());
+    }
+    let forged = context.publish_with_headers(record.subject, headers, "y".into());
+    forged.await.expect("is sent").await.expect("is stored");
+    let read = cluster.events.read(&history("a"), Sequence(0)).await;
+    assert!(matches!(read, Err(StoreError::Corrupt(..))), "{read:?}");
+}

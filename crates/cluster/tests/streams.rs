@@ -142,7 +142,7 @@ async fn where_nobody_answers_it_says_so_in_time_and_without_secrets() {
         let error = refusal(Settings { servers, call_ms: 500, ..Settings::default() }).await;
         assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
         assert!(matches!(&error, OpenError::Unreachable { .. }), "{error:?}");
-        let said = error.to_string();
+        let said = fleet_orchestrator::chain(&error);
         assert!(said.contains(&address.to_string()) && !said.contains("hidden"), "{said}");
     }
 }

@@ -20,7 +20,7 @@ async fn open(nodes: &[Nats; 3]) -> Cluster {
     let began = Instant::now();
     loop {
         let servers = nodes.iter().map(Nats::url).collect();
-        let settings = Settings { servers, replicas: 3, ..settings(&nodes[0]) };
+        let settings = Settings { servers, replicas: 3, lease_ms: 60_000, ..settings(&nodes[0]) };
         match Cluster::open(settings, Arc::new(WallClock)).await {
             Ok(cluster) => return cluster,
             // It has no leader yet.
