@@ -96,7 +96,7 @@ fn position_of(message: &Message) -> u64 {
 #[async_trait]
 impl Announcements for JetStreamAnnouncements {
     async fn publish(&self, announcements: &[(Announcement, Position)]) -> Result<(), StoreError> {
-        let mut known = self.published.lock().await;
+        let mut known = self.link.within(self.published.lock()).await?;
         // What is half done after an error is read anew.
         let (read_at, mut published) = self.fresh(known.take()).await?;
         let mut highest = 0;

@@ -89,7 +89,7 @@ impl JetStreamEventStore {
 
     /// How large the log is, and was not longer ago than is believed.
     async fn size(&self) -> Result<Size, StoreError> {
-        let mut known = self.size.lock().await;
+        let mut known = self.link.within(self.size.lock()).await?;
         if let Some((at, size)) = *known
             && at.elapsed() < SIZE_BELIEVED
         {

@@ -28,7 +28,8 @@ impl Histories {
     }
 
     pub(crate) async fn list(&self, listing: Listing) -> Result<Vec<HistoryInfo>, StoreError> {
-        let mut index = self.index.lock().await;
+        // Someone else may be reading a log that does not answer, or for the first time.
+        let mut index = self.link.within(self.index.lock()).await?;
         let log = self.link.state(self.names.log).await?.state;
         if log.last_sequence < index.to() {
             // Another log, or an older one: after a restore of what NATS keeps.
@@ -58,7 +59,10 @@ impl Histories {
     }
 
     pub(crate) async fn forget(&self, history: &HistoryId, last: u64) {
-        self.index.lock().await.forget(history, last);
+        // Otherwise the next listing finds out by itself.
+        if let Ok(mut index) = self.link.within(self.index.lock()).await {
+            index.forget(history, last);
+        }
     }
 
     /// Reads the log up to a sequence.
