@@ -5,7 +5,7 @@ set -eu
 cd "$(dirname "$0")/.."
 
 requirements="tests/real-llm/requirements.txt tests/compat/requirements.txt tests/toolchains/requirements.txt \
-    tests/lint-tools/requirements.txt"
+    tests/lint-tools/requirements.txt tests/nats/requirements.txt"
 biome=2.6.8
 done_with=.venv/requirements.txt
 model="${CARGO_TARGET_DIR:-target}/real-llm/tiny.gguf"

@@ -6,7 +6,7 @@ use std::process::Command;
 use serde_json::Value;
 
 /// What each crate knows of the others: always, and besides in its tests only.
-const ARROWS: [(&str, &[&str], &[&str]); 15] = [
+const ARROWS: [(&str, &[&str], &[&str]); 16] = [
     ("fleet-deliberation", &[], &[]),
     ("fleet-evaluation", &["fleet-deliberation"], &[]),
     ("fleet-orchestrator", &["fleet-deliberation"], &[]),
@@ -14,6 +14,7 @@ const ARROWS: [(&str, &[&str], &[&str]); 15] = [
     ("fleet-checks", &["fleet-deliberation", "fleet-orchestrator", "fleet-sandbox"], &[]),
     ("fleet-sandbox", &[], &[]),
     ("fleet-embedded", &["fleet-deliberation", "fleet-orchestrator"], &[]),
+    ("fleet-cluster", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-llm", &["fleet-deliberation", "fleet-orchestrator"], &["fleet-scripted"]),
     ("fleet-telemetry", &["fleet-deliberation", "fleet-orchestrator"], &[]),
     ("fleet-api", &[], &[]),
