@@ -93,6 +93,10 @@ async fn one(room: &Room<'_>, codes: &Codes, code: &Code) -> Result<Came, Ran> {
     let Some(tool) = room.tools.get(tongue) else {
         return Ok(Came::skipped(format!("{name}: {}", room.tools.lack(tongue))));
     };
+    if let Some(why) = javascript::beyond(code, tool, None) {
+        let tool = Some(tool.version.clone());
+        return Ok(Came { tool, ..Came::skipped(format!("{name}: {why}")) });
+    }
     let time = room.bound.left();
     let dry = match tongue {
         Tongue::Python => Some(python::dry(code, codes, tool, time)),

@@ -18,8 +18,6 @@ const RUNNER: &str = include_str!("runners/javascript.js");
 const PARSE: &str = include_str!("runners/typescript.js");
 /// Finds what TypeScript imports without its extension, or by that of JavaScript, as its compiler does.
 const RESOLVE: &str = include_str!("runners/resolve.js");
-/// What node says of what is more than types, where it does nothing but take types away.
-const MORE_THAN_TYPES: &str = "ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX";
 
 pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, time: Duration) -> Dry {
     const WAITS: [&str; 8] = [
@@ -173,11 +171,11 @@ pub(super) fn trial(
     tests: &[String],
     time: Duration,
 ) -> Option<Trial> {
-    // Names that the code cannot know.
-    let (collect, exported) = (format!("fleet_{}", seal().ok()?), format!("fleet_{}", seal().ok()?));
+    // Words that the code cannot know: what tests are written with goes by one, and the other marks their list.
+    let (collect, mark) = (format!("fleet_{}", seal().ok()?), format!("fleet_{}", seal().ok()?));
     let main = code.main();
     let module = is_module(main);
-    let mut source = main.text.clone();
+    let mut source = opened(&main.text, &collect, module);
     let mut imports = String::new();
     // As in Python; but what the code itself calls so is meant then.
     let names = names(code.tongue, &main.text);
@@ -185,10 +183,12 @@ pub(super) fn trial(
         String::new()
     } else {
         let exported = if module { "null" } else { "module.exports" };
-        format!("const solution = globalThis.{collect}.solution({exported}, {{ {} }});", names.join(", "))
+        format!("const solution = {collect}.solution({exported}, {{ {} }});", names.join(", "))
     };
+    // A comment that the code leaves open ends before the tests.
+    source += "/* */";
     if !module {
-        source += &format!(";globalThis.{exported}(module.exports);\n");
+        source += &format!(";{collect}.exported(module.exports);\n");
     }
     for file in &given.files {
         let (hoisted, rest): (Vec<&str>, Vec<&str>) =
@@ -197,7 +197,7 @@ pub(super) fn trial(
         let functions = file.names.join(", ");
         // Blocks, so that neither the code's names nor those of another file are in the way.
         source += &format!(
-            ";{{ const {{ assert, test, it, describe }} = globalThis.{collect}; {solution} {{\n{}\n;globalThis.{collect}.collect({{ \
+            ";{{ {collect}.begin(); const {{ assert, test, it, describe }} = {collect}; {solution} {{\n{}\n;{collect}.collect({{ \
              {functions} }});\n}} }}\n",
             rest.join("\n")
         );
@@ -220,14 +220,33 @@ pub(super) fn trial(
         "source": source,
         "file": format!("{folder}{collect}.{extension}"),
         "collect": collect,
-        "exported": exported,
+        "mark": mark,
+        "files": given.files.len(),
     });
     let program = program(code, tool, Some(given));
     let command = format!("exec {program} -e \"$1\"");
     let steps = tests.iter().map(|name| step(command.clone(), name, time, false)).collect();
     let batch =
         Batch { files, read_only: tool.read_only.clone(), runner: RUNNER, common: common.to_string(), steps };
-    Some(Trial { batch, mark: collect })
+    Some(Trial { batch, mark })
+}
+
+/// A code that takes what tests are written with before it does anything else, on its own first line.
+fn opened(text: &str, collect: &str, module: bool) -> String {
+    let (shebang, text) = match text.find('\n').filter(|_| text.starts_with("#!")) {
+        Some(end) => text.split_at(end + 1),
+        None => ("", text),
+    };
+    let taken = if module {
+        // What a module imports comes before it; of that, this is the first.
+        format!("import {collect} from 'data:text/javascript,export default globalThis.{collect}'; ")
+    } else {
+        let strict =
+            ["'use strict'", "\"use strict\""].iter().any(|words| text.trim_start().starts_with(words));
+        let strict = if strict { "'use strict'; " } else { "" };
+        format!("{strict}const {collect} = globalThis.{collect}; ")
+    };
+    format!("{shebang}{taken}{text}")
 }
 
 impl Trial {
@@ -242,9 +261,14 @@ fn step(command: String, name: &str, time: Duration, needed: bool) -> Step {
     Step { needed, name: name.to_owned(), command, time, seal: None }
 }
 
-/// What of TypeScript is beyond this machine.
-pub(super) fn beyond(log: &str) -> Option<String> {
-    log.contains(MORE_THAN_TYPES).then(|| {
+/// What of TypeScript is beyond this machine. The text says it, and nothing that the code does.
+pub(super) fn beyond(code: &Code, tool: &Tool, given: Option<&Given>) -> Option<String> {
+    if code.tongue != Tongue::TypeScript || !tool.more.is_empty() {
+        return None;
+    }
+    let tests = given.into_iter().flat_map(|given| &given.files).map(|file| &file.text);
+    let mut texts = code.files.iter().map(|file| &file.text).chain(tests);
+    texts.any(|text| is_more_than_types(text)).then(|| {
         "it has an enum, a namespace or the like, which this node cannot transform; one with \
          --experimental-transform-types can"
             .to_owned()
@@ -253,9 +277,6 @@ pub(super) fn beyond(log: &str) -> Option<String> {
 
 /// What the code needs and this machine has not.
 pub(super) fn missing(log: &str) -> Option<String> {
-    if let Some(why) = beyond(log) {
-        return Some(why);
-    }
     let (_, rest) =
         log.split_once("Cannot find module '").or_else(|| log.split_once("Cannot find package '"))?;
     let module = rest.split('\'').next().filter(|module| !module.starts_with(['.', '/']))?;

@@ -200,15 +200,11 @@ async fn in_javascript(
         let none = SandboxError::Unavailable { reason: "there is no randomness".to_owned() };
         javascript::trial(code, codes, tool, given, steps, time).ok_or(none)
     };
+    if let Some(why) = javascript::beyond(code, tool, Some(given)) {
+        return Ok(Came { not_run: Some(why), tool: Some(tool.version.clone()), ..Came::default() });
+    }
     let asked = trial(&["list".to_owned()])?;
     let end = asked.batch.run(room.sandbox(), room.bound).await?;
-    let beyond = |end: &BatchEnd| {
-        let why = end.ends.iter().find_map(|end| javascript::beyond(&end.log))?;
-        Some(Came { not_run: Some(why), tool: Some(tool.version.clone()), ..Came::default() })
-    };
-    if let Some(came) = beyond(&end) {
-        return Ok(came);
-    }
     let listed =
         end.ends.first().filter(|end| end.well() && end.sealed).and_then(|end| asked.listed(&end.log));
     let Some(mut names) = listed else {
