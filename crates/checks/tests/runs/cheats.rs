@@ -122,10 +122,8 @@ async fn javascript_that_changes_what_tests_are_made_of_does_not_pass() {
         "process.reallyExit = process.exit = () => {};",
         "console.error = () => {};",
     ];
-    for cheat in cheats {
-        for end in ["", "module.exports = { f };", "export { f };"] {
-            does_not_pass_in_javascript(&format!("var f = (x) => x;\n{cheat}\n{end}"), tests).await;
-        }
+    for (end, cheat) in ["", "export { f };"].into_iter().cycle().zip(cheats) {
+        does_not_pass_in_javascript(&format!("var f = (x) => x;\n{cheat}\n{end}"), tests).await;
     }
     let module =
         format!("import fs from 'node:fs';\nexport var f = (x) => x;\nfs.writeSync = () => {{}};\n{FORGES}");
@@ -134,7 +132,6 @@ async fn javascript_that_changes_what_tests_are_made_of_does_not_pass() {
         // The text of the program says by which name, and what was called so.
         "const text = arguments.callee.toString(); const it = eval(/fleet_[0-9a-f]+/.exec(text)[0]); try { it.test = () => {}; } catch {}\n\
          for (let at = 0; at < 300; at += 1) it.test('a', () => {});",
-        "const text = arguments.callee.toString(); const it = eval(/fleet_[0-9a-f]+/.exec(text)[0]); it.begin(); it.collect({ a() {} }); return;",
         "return;",
         "module.exports = { f }; return",
         "{ { const test = () => {}, assert = {}; /*",
