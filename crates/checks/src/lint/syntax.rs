@@ -128,7 +128,8 @@ fn with_surroundings(
     Ok(best)
 }
 
-fn parse(language: Language, code: &str, deadline: Instant) -> Result<Tree, OutOfTime> {
+/// The tree of a text as it is.
+pub(crate) fn parse(language: Language, code: &str, deadline: Instant) -> Result<Tree, OutOfTime> {
     let mut parser = Parser::new();
     let grammar = language.grammar().ok_or(OutOfTime)?;
     // Fails only for a grammar of another version of tree-sitter, and then every test of this crate does.
