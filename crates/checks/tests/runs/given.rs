@@ -180,6 +180,7 @@ async fn tests_of_javascript_import_in_every_form() {
         ("import { mock } from 'node:test';\ntest('x', () => {});", "import mock of node:test"),
         ("import { expect } from 'vitest';\nexpect(1);", "import expect of vitest"),
         ("export const x = 1;", "export something"),
+        ("for (let at = 0; at < 201; at += 1) test(`${at}`, () => {});", "there are 201 tests"),
     ] {
         let result = given("js", "var f = 1;", tests).await;
         assert_eq!(result.outcome, CheckOutcome::Error, "{tests}: {result:?}");
