@@ -23,8 +23,7 @@ use crate::{FAULTS_MAX, PROPOSAL_BYTES_MAX, diff};
 pub(crate) use kubernetes::tool as schema;
 pub(crate) use language::Language;
 pub(crate) use manifests::{Manifest, Manifests};
-pub(crate) use syntax::Found;
-pub(crate) use syntax::{OutOfTime, parse, shortened, walk};
+pub(crate) use syntax::{Found, OutOfTime, parse, shortened, walk};
 use syntax::{Reading, read};
 
 const EXCERPT_CHARS_MAX: usize = 120;

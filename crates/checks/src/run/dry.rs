@@ -96,7 +96,24 @@ async fn one(room: &Room<'_>, codes: &Codes, code: &Code) -> Result<Came, Ran> {
     let time = room.bound.left();
     let dry = match tongue {
         Tongue::Python => Some(python::dry(code, codes, tool, time)),
-        Tongue::JavaScript | Tongue::TypeScript => Some(javascript::dry(code, codes, tool, time)),
+        Tongue::JavaScript | Tongue::TypeScript => {
+            let read = match javascript::read(code, codes, None, time / 2).await {
+                Ok(read) => read,
+                Err(why) => {
+                    let message = format!("{name}: {why}");
+                    return Ok(Came {
+                        outcome: CheckOutcome::Error,
+                        lasting: false,
+                        ..Came::skipped(message)
+                    });
+                }
+            };
+            if let Some(why) = javascript::beyond(code, tool, &read) {
+                let tool = Some(tool.version.clone());
+                return Ok(Came { tool, ..Came::skipped(format!("{name}: {why}")) });
+            }
+            Some(javascript::dry(code, read, tool, room.bound.left()))
+        }
         Tongue::Bash => Some(bash::dry(code, codes, tool, time)),
         Tongue::Rust => rust::dry(code, codes, tool, time),
         Tongue::C => c::dry(code, codes, tool, time),

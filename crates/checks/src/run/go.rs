@@ -1,5 +1,7 @@
 //! Go: built without a network, and run where it is a program; and tested.
 
+mod layout;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,7 @@ use super::code::{Code, Codes, File};
 use super::given::Given;
 use super::tools::Tool;
 use super::{Dry, How, reads_as_file};
+use layout::{folder, module, module_folder, of_tests, package, package_line, redeclared};
 
 /// What every `go` is told, here and where the standard library is built: another word would have it built anew.
 pub(super) const ENVIRONMENT: [(&str, &str); 9] = [
@@ -55,20 +58,35 @@ pub(super) fn dry(code: &Code, codes: &Codes, tool: &Tool, cache: &Path, time: D
         }
         Some(_) => How::Run,
     };
-    let go = go(tool, cache);
+    let mut files = laid_out(code, codes, tool);
     // Each by its name: a pattern would pass over what it finds nothing to build in.
     let folders: BTreeSet<&str> = code.files.iter().map(|file| folder(&file.path)).collect();
-    let all: String = folders.iter().map(|folder| format!(" {}", quoted(&format!("./{folder}")))).collect();
-    let build = |what: &str| step(format!("{go}; exec \"$go\" build {OPTIONS}{what}"), "build", time, true);
+    for folder in &folders {
+        let mut here = code.files.iter().filter(|file| self::folder(&file.path) == *folder);
+        let is_main = here.clone().any(|file| package(file) == Some("main"));
+        if is_main && !here.any(|file| file.text.contains("func main(")) {
+            // A part of a program is one only with a beginning.
+            let path = format!("{folder}fleet_main.go");
+            files.entry(path).or_insert_with(|| b"package main\n\nfunc main() {}\n".to_vec());
+        }
+    }
+    let go = Go { tool, cache };
     let mut steps = Vec::new();
     if how != How::Run || folders.len() > 1 {
-        steps.push(build(&all));
+        let mut modules: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+        for folder in &folders {
+            modules.entry(module_folder(&files, folder)).or_default().push(folder);
+        }
+        let builds = modules.iter().map(|(module, folders)| go.told(module, "build", "", folders));
+        steps.extend(builds.map(|command| step(command, "build", time, true)));
     }
     if let (How::Run, Some(program)) = (how, program) {
-        steps.push(build(&format!(" -o ../program {}", quoted(&format!("./{}", folder(&program.path))))));
+        let folder = folder(&program.path);
+        let command = go.told(module_folder(&files, folder), "build", "program", &[folder]);
+        steps.push(step(command, "build", time, true));
         steps.push(step("exec ../program </dev/null".to_owned(), "run", time, false));
     }
-    Some(Dry { batch: batch(laid_out(code, codes, tool), tool, cache, steps), how })
+    Some(Dry { batch: batch(files, tool, cache, steps), how })
 }
 
 /// Tests of one folder, which are one program.
@@ -90,16 +108,19 @@ pub(super) fn trial(
     let mut files = laid_out(code, codes, tool);
     // Tests that the proposal brings could start the program in their own way.
     files.retain(|path, _| !path.ends_with("_test.go"));
-    let main = folder(&code.main().path);
     let known = |path: &str| code.files.iter().any(|file| folder(&file.path) == folder(path));
     let mut suites: BTreeMap<&str, Suite> = BTreeMap::new();
     for (nth, file) in given.files.iter().enumerate() {
-        let folder = file.path.as_deref().filter(|path| known(path)).map_or(main, folder);
+        let folder = file
+            .path
+            .as_deref()
+            .filter(|path| known(path))
+            .map_or_else(|| of_tests(code, &file.text), folder);
         let suite = suites.entry(folder).or_default();
         suite.files.push((format!("{folder}given{nth}_test.go"), file.text.clone()));
         suite.names.extend(file.names.iter().cloned());
     }
-    let go = go(tool, cache);
+    let go = Go { tool, cache };
     let (mut builds, mut runs, mut names) = (Vec::new(), Vec::new(), Vec::new());
     for (nth, (folder, suite)) in suites.into_iter().enumerate() {
         let package = code.files.iter().filter(|file| self::folder(&file.path) == folder).find_map(package);
@@ -110,25 +131,36 @@ pub(super) fn trial(
                 files.insert(file.path.clone(), format!("package {package}; {}", file.text).into_bytes());
             }
         }
+        let texts: Vec<&str> = suite.files.iter().map(|(_, text)| text.as_str()).collect();
+        let redeclared = redeclared(&files, folder, &texts);
         for (path, text) in &suite.files {
             files.insert(path.clone(), in_package(text, package).into_bytes());
         }
         let mark = seal()?;
-        let mut ends = format!("package {package}\n\nimport (\n\t\"os\"\n\t\"testing\"\n)\n");
+        // Nothing here goes by a name that the package could give to something else.
+        let (os, testing) = (format!("os_{mark}"), format!("testing_{mark}"));
+        let mut ends = format!("package {package}\n\nimport (\n\t{os} \"os\"\n\t{testing} \"testing\"\n)\n");
         for (at, name) in suite.names.iter().enumerate() {
             let (seal, test) = (seal()?, format!("TestFleet_{mark}_{at}"));
             // Registered first, it comes after all that the test does; and only where the test came to its end.
             ends += &format!(
-                "\nfunc {test}(t *testing.T) {{\n\tdone := false\n\tt.Cleanup(func() {{\n\t\tif done && !t.Failed() && \
-                 !t.Skipped() {{\n\t\t\tos.NewFile(3, \"seal\").WriteString(\"{seal}\")\n\t\t}}\n\t}})\n\t{name}(t)\n\tdone = \
-                 true\n}}\n"
+                "\nfunc {test}(t *{testing}.T) {{\n\tdone := 0\n\tt.Cleanup(func() {{\n\t\tif done == 1 && !t.Failed() && \
+                 !t.Skipped() {{\n\t\t\t{os}.NewFile(3, \"seal\").WriteString(\"{seal}\")\n\t\t}}\n\t}})\n\t{name}(t)\n\tdone = \
+                 1\n}}\n"
             );
             let command = format!("exec ../tests{nth} -test.run='^{test}$' </dev/null");
             runs.push(Step { seal: Some(seal), ..step(command, name, time, false) });
         }
         files.insert(format!("{folder}fleet_{mark}_test.go"), ends.into_bytes());
-        let target = quoted(&format!("./{folder}"));
-        let build = format!("{go}; exec \"$go\" test -c -vet=off {OPTIONS} -o ../tests{nth} {target}");
+        let build = match redeclared {
+            Some(name) => {
+                let why = format!("the code gives another meaning to {name}, which Go has and the tests use");
+                format!("echo {} >&2; exit 1", quoted(&why))
+            }
+            None => {
+                go.told(module_folder(&files, folder), "test -c -vet=off", &format!("tests{nth}"), &[folder])
+            }
+        };
         builds.push(step(build, "build", time, true));
         names.extend(suite.names);
     }
@@ -136,46 +168,51 @@ pub(super) fn trial(
     Ok((batch(files, tool, cache, builds), names))
 }
 
-/// Words of bash that set up `$go`. What is built before is only read; what is built here is not kept.
-fn go(tool: &Tool, cache: &Path) -> String {
-    let root = tool.program.parent().and_then(Path::parent).unwrap_or(Path::new("/usr/lib/go"));
-    let words = ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value} "));
-    format!(
-        "export {}GOROOT={} GOCACHE={} GOPATH=\"$HOME/go\" GODEBUG=goindex=0 GOMAXPROCS=4; go={}",
-        words.collect::<String>(),
-        quoted(&root.to_string_lossy()),
-        quoted(&cache.to_string_lossy()),
-        quoted(&tool.program.to_string_lossy()),
-    )
+/// The toolchain. What is built before is only read; what is built here is not kept.
+struct Go<'a> {
+    tool: &'a Tool,
+    cache: &'a Path,
+}
+
+impl Go<'_> {
+    /// Words of bash that tell it to do something with `folders` of a module, into a file beside the folder of all code.
+    fn told(&self, module: &str, what: &str, into: &str, folders: &[&str]) -> String {
+        let Go { tool, cache } = self;
+        let root = tool.program.parent().and_then(Path::parent).unwrap_or(Path::new("/usr/lib/go"));
+        let words: String = ENVIRONMENT.iter().map(|(name, value)| format!("{name}={value} ")).collect();
+        let (root, cache) = (quoted(&root.to_string_lossy()), quoted(&cache.to_string_lossy()));
+        let program = quoted(&tool.program.to_string_lossy());
+        let into = if into.is_empty() { String::new() } else { format!(" -o \"$top\"/../{into}") };
+        let targets = folders.iter().map(|folder| folder.strip_prefix(module).unwrap_or(folder));
+        let targets: String = targets.map(|folder| format!(" {}", quoted(&format!("./{folder}")))).collect();
+        let set_up = format!(
+            "export {words}GOROOT={root} GOCACHE={cache} GOPATH=\"$HOME/go\" GODEBUG=goindex=0 GOMAXPROCS=4; top=$PWD"
+        );
+        let told = format!("{program} {what} {OPTIONS}{into}{targets}");
+        if module.is_empty() {
+            return format!("{set_up}; exec {told}");
+        }
+        // It speaks of files as they lie from the module.
+        let place = module.replace(['|', '\\', '&'], "?");
+        let places = quoted(&format!("s|^\\./|./{place}|"));
+        format!("{set_up}; set -o pipefail; cd {} && {told} 2>&1 | sed {places}", quoted(module))
+    }
 }
 
 /// The files. What does not say which module it is becomes one.
 fn laid_out(code: &Code, codes: &Codes, tool: &Tool) -> BTreeMap<String, Vec<u8>> {
     let mut files = codes.laid_out();
-    if !files.keys().any(|path| path == "go.mod" || path.ends_with("/go.mod")) {
+    let has_module = |file: &File| {
+        let module = module_folder(&files, folder(&file.path));
+        files.contains_key(&format!("{module}go.mod"))
+    };
+    if !code.files.iter().all(has_module) {
         // "go 1.27.3": the language is that of the toolchain.
         let version = tool.version.split(['.', ' ']).skip(1).take(2).collect::<Vec<_>>().join(".");
         let text = format!("module {}\n\ngo {version}\n", module(code).unwrap_or(MODULE));
         files.insert("go.mod".to_owned(), text.into_bytes());
     }
     files
-}
-
-/// The module that its files go by when they import each other.
-fn module(code: &Code) -> Option<&str> {
-    let folders: Vec<&str> = code.files.iter().map(|file| folder(&file.path)).collect();
-    let words = code.files.iter().flat_map(|file| file.text.lines()).filter_map(|line| {
-        let word = line.strip_prefix("import").unwrap_or(line).trim();
-        word.strip_suffix('"')?.rsplit_once('"').map(|(_, word)| word)
-    });
-    let of = |import: &'_ str| {
-        let folder = folders.iter().filter_map(|folder| folder.strip_suffix('/'));
-        let of_folder = |folder: &str| {
-            import.strip_suffix(folder)?.strip_suffix('/').map(str::len).filter(|length| *length > 0)
-        };
-        folder.filter_map(of_folder).min()
-    };
-    words.filter(|word| !is_standard(word)).find_map(|import| Some(&import[..of(import)?]))
 }
 
 /// Whether an import can only be of the standard library.
@@ -212,28 +249,6 @@ fn is_standard(import: &str) -> bool {
         "cmd",
     ];
     import.split_once('/').is_none_or(|(first, _)| WITH_MORE_IN_THEM.contains(&first))
-}
-
-/// The folder of a path, with a slash at its end; empty for the root.
-fn folder(path: &str) -> &str {
-    path.rfind('/').map_or("", |at| &path[..=at])
-}
-
-/// The package that a file says it belongs to.
-fn package(file: &File) -> Option<&str> {
-    package_line(&file.text).and_then(|(_, line)| line.split([' ', '\t', ';', '/']).nth(1))
-}
-
-/// Where the line of the package begins, and that line.
-fn package_line(text: &str) -> Option<(usize, &str)> {
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        if line.starts_with("package ") || line.starts_with("package\t") {
-            return Some((at, line.trim_end()));
-        }
-        at += line.len();
-    }
-    None
 }
 
 /// Tests as files of the package that they test, whatever that calls itself.
@@ -299,16 +314,6 @@ mod tests {
 
     fn code(markdown: &str) -> Code {
         Codes::of(markdown).get(Tongue::Go).expect("code").clone()
-    }
-
-    #[test]
-    fn the_module_is_the_one_that_its_files_import_each_other_by() {
-        let files = "### main.go\n```go\npackage main\n\nimport (\n\t\"fmt\"\n\tx \"example.org/shop/internal/cart\"\n)\n```\n\
-                     ### internal/cart/cart.go\n```go\npackage cart\n```";
-        assert_eq!(module(&code(files)), Some("example.org/shop"));
-        assert_eq!(module(&code("```go\npackage a\n\nimport \"fmt\"\n```")), None);
-        let standard = files.replace("example.org/shop/internal/cart", "encoding/cart");
-        assert_eq!(module(&code(&standard.replace("internal/cart/cart.go", "cart/cart.go"))), None);
     }
 
     #[test]

@@ -35,6 +35,8 @@ struct Came {
     tested: Vec<Tested>,
     /// The tests could not be run, for no fault of the code.
     not_run: Option<String>,
+    /// It cannot be said how the tests would have come out.
+    error: Option<String>,
     run: Option<Run>,
     tool: Option<String>,
     /// It took too long, so it may come out otherwise the next time.
@@ -81,6 +83,9 @@ fn told(all: Vec<(Tongue, Came)>) -> Ran {
     let mut result = CheckResult::new(CheckOutcome::Pass, "");
     let (mut not_run, mut lasting, mut too_little_time) = (Vec::new(), true, false);
     let mut names = BTreeSet::new();
+    if let Some(why) = all.iter().find_map(|(_, came)| came.error.clone()) {
+        return Ran::new(CheckOutcome::Error, why);
+    }
     for (tongue, came) in all {
         lasting &= !came.passing && came.not_run.is_none();
         too_little_time |= came.too_little_time;
@@ -195,20 +200,20 @@ async fn in_javascript(
     given: &Given,
     tool: &Tool,
 ) -> Result<Came, SandboxError> {
+    let read = match javascript::read(code, codes, Some(given), room.bound.left() / 2).await {
+        Ok(read) => read,
+        Err(why) => return Ok(Came { error: Some(why.to_string()), ..Came::default() }),
+    };
     let time = room.bound.left() / TEST_PART;
     let trial = |steps: &[String]| {
         let none = SandboxError::Unavailable { reason: "there is no randomness".to_owned() };
-        javascript::trial(code, codes, tool, given, steps, time).ok_or(none)
+        javascript::trial(code, &read, tool, steps, time).ok_or(none)
     };
+    if let Some(why) = javascript::beyond(code, tool, &read) {
+        return Ok(Came { not_run: Some(why), tool: Some(tool.version.clone()), ..Came::default() });
+    }
     let asked = trial(&["list".to_owned()])?;
     let end = asked.batch.run(room.sandbox(), room.bound).await?;
-    let beyond = |end: &BatchEnd| {
-        let why = end.ends.iter().find_map(|end| javascript::beyond(&end.log))?;
-        Some(Came { not_run: Some(why), tool: Some(tool.version.clone()), ..Came::default() })
-    };
-    if let Some(came) = beyond(&end) {
-        return Ok(came);
-    }
     let listed =
         end.ends.first().filter(|end| end.well() && end.sealed).and_then(|end| asked.listed(&end.log));
     let Some(mut names) = listed else {
@@ -224,8 +229,10 @@ async fn in_javascript(
     if names.is_empty() {
         (names, steps) = (vec![LOOSE.to_owned()], vec!["whole".to_owned()]);
     }
-    names.truncate(TESTS_MAX);
-    steps.truncate(TESTS_MAX);
+    if names.len() > TESTS_MAX {
+        let message = format!("there are {} tests; more than {TESTS_MAX} are not run", names.len());
+        return Ok(Came { error: Some(message), ..Came::default() });
+    }
     let end = trial(&steps)?.batch.run(room.sandbox(), room.bound).await?;
     Ok(judged(room, codes, code, tool, names, 0, end))
 }

@@ -1,8 +1,9 @@
 //! Code that wants to pass without being right does not.
 
 use fleet_deliberation::CheckOutcome;
+use fleet_sandbox::Choice;
 
-use crate::{given, outcomes};
+use crate::{BOUNDS, brought, given, given_with, outcomes, suite, suite_with};
 
 async fn does_not_pass(tag: &str, code: &str, tests: &str) {
     let result = given(tag, code, tests).await;
@@ -95,5 +96,91 @@ async fn what_is_compiled_and_ends_early_does_not_pass() {
         "#include <stdlib.h>\nint f(int x) { abort(); }",
     ] {
         does_not_pass("c", code, c).await;
+    }
+}
+
+/// Looks for what tests are written with wherever code can look, and makes each test one that does nothing.
+const FORGES: &str = "for (const key of Object.getOwnPropertyNames(globalThis)) {\n  const it = globalThis[key];\n  if (key.startsWith('fleet_') && \
+                      it.test) { const real = it.test; it.test = it.it = (title) => real(title, () => {}); it.collect = () => {}; }\n}";
+
+#[tokio::test]
+async fn javascript_that_changes_what_tests_are_made_of_does_not_pass() {
+    let tests = "test('a', () => assert.equal(f(1), 2));\ntest('b', async () => { await null; assert.equal(f(1), 2); });\n\
+                 function test_c() { assert.strictEqual(f(1), 2); }\n/* the end */";
+    let cheats = [
+        FORGES,
+        "Array.prototype.push = function () { return 0; };",
+        "Array.prototype.findLast = () => () => {};",
+        "Array.prototype.findLast = Array.prototype.at = Array.prototype.map = () => () => {};",
+        "for (let at = 0; at < 9; at += 1) Object.defineProperty(Array.prototype, at, { set() {}, get: () => () => {} });",
+        "Object.entries = Object.keys = () => [];",
+        "Object.defineProperty(Object.prototype, 'fn', { get: () => () => {}, set() {} });",
+        "JSON.stringify = () => '[]';",
+        "globalThis.String = () => { throw new Error(); };",
+        "Promise.prototype.then = function (well) { well(); return this; };",
+        "Object.defineProperty(Promise.prototype, 'constructor', { value: Object }); Promise.prototype.then = (well) => well();",
+        "process.reallyExit = process.exit = () => {};",
+        "console.error = () => {};",
+    ];
+    for (end, cheat) in ["", "export { f };"].into_iter().cycle().zip(cheats) {
+        does_not_pass_in_javascript(&format!("var f = (x) => x;\n{cheat}\n{end}"), tests).await;
+    }
+    let module =
+        format!("import fs from 'node:fs';\nexport var f = (x) => x;\nfs.writeSync = () => {{}};\n{FORGES}");
+    does_not_pass_in_javascript(&module, tests).await;
+    for cheat in [
+        // The text of the program says by which name, and what was called so.
+        "const text = arguments.callee.toString(); const it = eval(/fleet_[0-9a-f]+/.exec(text)[0]); try { it.test = () => {}; } catch {}\n\
+         for (let at = 0; at < 300; at += 1) it.test('a', () => {});",
+        "return;",
+        "module.exports = { f }; return",
+        "{ { const test = () => {}, assert = {}; /*",
+    ] {
+        does_not_pass_in_javascript(&format!("var f = (x) => x;\n{cheat}"), tests).await;
+    }
+}
+
+async fn does_not_pass_in_javascript(code: &str, tests: &str) {
+    let result = given("js", code, tests).await;
+    assert_eq!(result.outcome, CheckOutcome::Fail, "{code}\n{result:?}");
+    assert!(!result.tests.is_empty(), "{code}\n{result:?}");
+    let names = ["a", "b", "test_c"];
+    let passed = result.tests.iter().find(|test| test.passed && names.contains(&test.name.as_str()));
+    assert_eq!(passed, None, "{code}\n{result:?}");
+}
+
+#[tokio::test]
+async fn what_javascript_imports_of_the_proposal_cannot_change_what_tests_are_made_of() {
+    let proposal = format!(
+        "### src/main.js\n```js\nimport './other.js';\nexport const f = (x) => x;\n```\n### src/other.js\n```js\n{FORGES}\nimport {{ readdirSync, \
+         readFileSync }} from 'node:fs';\nfor (const name of readdirSync(import.meta.dirname)) if (name.startsWith('fleet_')) \
+         {{\n  const [it] = /fleet_[0-9a-f]+/.exec(readFileSync(`${{import.meta.dirname}}/${{name}}`, 'utf8'));\n  const known = await \
+         import(`data:text/javascript,export default globalThis.${{it}}`);\n  known.default.begin(); known.default.collect({{ a() {{}} }});\n}}\n```"
+    );
+    let result =
+        given_with(&suite(Choice::Auto, BOUNDS), &proposal, "test('a', () => assert.equal(f(1), 2));").await;
+    assert_eq!(
+        (result.outcome, outcomes(&result)),
+        (CheckOutcome::Fail, vec!["-a".to_owned()]),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn code_does_not_say_itself_that_it_is_beyond_this_machine() {
+    let says = "console.log('ERR_UNSUPPORTED_TYPESCRIPT_SYNTAX');";
+    let tests = "test('a', () => assert.equal(f(1), 2));";
+    does_not_pass("js", &format!("{says}\nvar f = (x) => x;"), tests).await;
+    let suite = suite_with(Choice::Auto, BOUNDS, brought());
+    for code in [
+        format!("{says}\nexport const f = (x: number) => x;"),
+        format!("export const f = (x: number) => {{ throw new Error({says:?}); }};"),
+    ] {
+        let result = given_with(&suite, &format!("```ts\n{code}\n```"), tests).await;
+        assert_eq!(
+            (result.outcome, outcomes(&result)),
+            (CheckOutcome::Fail, vec!["-a".to_owned()]),
+            "{result:?}"
+        );
     }
 }

@@ -156,3 +156,34 @@ async fn tests_that_cannot_be_tests_are_an_error_and_no_pass() {
         assert!(result.message.contains(why), "{}", result.message);
     }
 }
+
+#[tokio::test]
+async fn tests_of_javascript_import_in_every_form() {
+    let imports = "import {\n  readFileSync as read,\n  existsSync,\n} from 'node:fs';\nimport path, { sep } from \"node:path\";\nimport * as os from \
+                   'node:os'\nimport 'node:url';\nimport assert from 'node:assert';\nimport { test as check, it } from 'node:test';\n\
+                   import { double, double as twice } from './solution';\nimport all from './solution.js';\n";
+    let tests = format!(
+        "{imports}check('x', () => {{ assert.equal(twice(1), 2); assert.equal(all === double || all.double === double, true); }});\n\
+         it('y', () => assert.ok(read && existsSync && path.join && sep && os.EOL));\n"
+    );
+    for code in [
+        "function double(x) { return x + x; }\nmodule.exports = { double };",
+        "import fs from 'node:fs';\nimport path from 'node:path';\nexport default function double(x) { return x + x; }",
+    ] {
+        let result = given("js", code, &tests).await;
+        assert_eq!(outcomes(&result), ["x", "y"], "{code}: {result:?}");
+        let wrong = given("js", &code.replace("x + x", "x"), &tests).await;
+        assert_eq!(outcomes(&wrong), ["-x", "y"], "{code}: {wrong:?}");
+    }
+    for (tests, why) in [
+        ("test('x', () => {", "do not parse as javascript"),
+        ("import { mock } from 'node:test';\ntest('x', () => {});", "import mock of node:test"),
+        ("import { expect } from 'vitest';\nexpect(1);", "import expect of vitest"),
+        ("export const x = 1;", "export something"),
+        ("for (let at = 0; at < 201; at += 1) test(`${at}`, () => {});", "there are 201 tests"),
+    ] {
+        let result = given("js", "var f = 1;", tests).await;
+        assert_eq!(result.outcome, CheckOutcome::Error, "{tests}: {result:?}");
+        assert!(result.message.contains(why), "{}", result.message);
+    }
+}

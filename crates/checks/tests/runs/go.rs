@@ -245,3 +245,84 @@ async fn without_a_standard_library_nothing_is_held_against_the_code() {
         );
     }
 }
+
+#[tokio::test]
+async fn code_that_gives_another_meaning_to_what_go_has_does_not_pass_tests_that_use_it() {
+    let tests = "package a\n\nimport \"testing\"\n\nfunc TestA(t *testing.T) {\n\tif prime(4) != false {\n\t\tt.Fatal(len(\"4\"))\n\t}\n}";
+    for cheat in
+        ["const false = 1 == 1", "var (\n\tb, false = 1, true\n)", "func len(string) int { return 0 }"]
+    {
+        let code = format!("package a\n\n{cheat}\n\nfunc prime(n int) bool {{ return true }}");
+        let result = given(&code, tests).await;
+        assert_eq!(outcomes(&result), ["-TestA"], "{cheat}\n{result:?}");
+        assert!(result.message.contains("gives another meaning to "), "{}", result.message);
+    }
+    let code = "package a\n\nvar os, done, testing_ = 1, 2, 3\n\nfunc true() {}\n\nfunc max(a, b int) int { return a }\n\nfunc prime(n int) bool \
+                { return max(n, 1) == 3 }";
+    let result = given(code, tests).await;
+    assert_eq!(outcomes(&result), ["TestA"], "what no test uses can have its name: {result:?}");
+}
+
+const CALC: &str = "package calc\n\nfunc Add(a, b int) int { return a + b }";
+const CALC_TESTS: &str = "package calc\n\nimport \"testing\"\n\nfunc TestAdd(t *testing.T) {\n\tif Add(1, 2) != 3 {\n\t\tt.Fatal(\"bad\")\n\t}\n}";
+
+#[tokio::test]
+async fn code_is_laid_out_in_the_ways_that_are_common() {
+    let suite = suite_with(Choice::Auto, BOUNDS, brought());
+    let main = |import: &str| {
+        format!(
+            "```go\npackage main\n\nimport (\n\t\"fmt\"\n\n\t\"{import}\"\n)\n\nfunc main() {{ fmt.Println(calc.Add(1, 2)) }}\n```\n"
+        )
+    };
+    let calc = format!("```go\n{CALC}\n```\n");
+    let module = "go.mod\n```\nmodule example.org/calc\n\ngo 1.21\n```\n";
+    for (what, proposal, runs) in [
+        (
+            "root",
+            format!("### {module}### calc.go\n{calc}### cmd/x/main.go\n{}", main("example.org/calc")),
+            true,
+        ),
+        ("root alone", format!("### calc.go\n{calc}### cmd/x/main.go\n{}", main("example.org/calc")), true),
+        (
+            "internal",
+            format!(
+                "### internal/calc/calc.go\n{calc}### main.go\n{}",
+                main("example.org/app/internal/calc")
+            ),
+            true,
+        ),
+        ("module in a folder", format!("### calc/{module}### calc/calc.go\n{calc}"), false),
+        (
+            "program in a folder",
+            format!("### x/{module}### x/calc.go\n{calc}### x/cmd/main.go\n{}", main("example.org/calc")),
+            true,
+        ),
+    ] {
+        let result = dry_with(&suite, &proposal).await;
+        assert_eq!(result.outcome, CheckOutcome::Pass, "{what}: {result:?}");
+        assert_eq!(result.message == "go ran to its end", runs, "{what}: {}", result.message);
+        let tests = given_with(&suite, &proposal, CALC_TESTS).await;
+        assert_eq!(
+            (tests.outcome, outcomes(&tests)),
+            (CheckOutcome::Pass, vec!["TestAdd".to_owned()]),
+            "{what}: {tests:?}"
+        );
+        let wrong = given_with(&suite, &proposal.replace("a + b", "a - b"), CALC_TESTS).await;
+        assert_eq!(outcomes(&wrong), ["-TestAdd"], "{what}: {wrong:?}");
+    }
+    let broken = format!("### calc/{module}### calc/calc.go\n{}", calc.replace("a + b", "\"a\""));
+    let result = dry_with(&suite, &broken).await;
+    assert_eq!(
+        (result.outcome, result.faults.first().map(|fault| fault.line)),
+        (CheckOutcome::Fail, Some(11)),
+        "{result:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_part_of_a_program_without_its_beginning_is_built() {
+    let result = dry("```go\npackage main\n\nfunc Add(a, b int) int { return a + b }\n```").await;
+    assert_eq!(result.outcome, CheckOutcome::Pass, "{result:?}");
+    let result = dry("```go\npackage main\n\nfunc Add(a, b int) int { return a + c }\n```").await;
+    assert_eq!(result.outcome, CheckOutcome::Fail, "{result:?}");
+}

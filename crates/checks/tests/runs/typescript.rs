@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use fleet_checks::Surroundings;
+use fleet_checks::{RunBounds, Surroundings};
 use fleet_deliberation::{CheckOutcome, CheckResult};
 use fleet_sandbox::Choice;
 
@@ -157,4 +157,87 @@ async fn a_node_that_knows_no_types_runs_none_and_says_which_would() {
         result.message,
         "not run: typescript: node 20.0.0 does not run it; one from 22.18 or 23.6 on does"
     );
+}
+
+const ADDS: &str = "test('adds', () => assert.equal(add(1, 2), 3));";
+
+#[tokio::test]
+async fn what_only_types_say_of_others_is_no_fault_where_nothing_is_left_of_it() {
+    let suite = suite_with(Choice::Auto, BOUNDS, brought());
+    let types = "export interface Pair { a: number; b: number }\nexport type Text = string;\nexport const plus = (a: number, b: number): number => a + b;";
+    for index in [
+        "import { Pair } from './types';\nexport function add(a: number, b: number): number { const p: Pair = { a, b }; return p.a + p.b; }",
+        "import { plus, Pair } from './types';\nexport { Pair, Text as Words } from './types';\nexport * from './types';\nexport const add = (a: number, b: number): number => { \
+         const p: Pair = { a, b }; return plus(p.a, p.b); };",
+        "import { RequestOptions } from 'node:http';\nimport {\n  Text,\n  type Pair,\n  plus,\n} from './types';\nconst options: RequestOptions = {};\n\
+         export const add = (a: number, b: number, text?: Text) => plus(a, b);\nexport { Pair, options };",
+        "interface Options { n: number }\nfunction add(a: number, b: number): number { return a + b; }\nexport { add, Options };",
+        "import { Pair } from './types';\nexport const add = (a: number, b: number) => a + b;\nexport { Pair };",
+    ] {
+        let proposal =
+            format!("### src/types.ts\n```ts\n{types}\n```\n### src/index.ts\n```ts\n{index}\n```\n");
+        let result = dry_with(&suite, &proposal).await;
+        assert_eq!(result.outcome, CheckOutcome::Pass, "{index}\n{result:?}");
+        let tests = given_with(&suite, &proposal, ADDS).await;
+        assert_eq!(
+            (tests.outcome, outcomes(&tests)),
+            (CheckOutcome::Pass, vec!["adds".to_owned()]),
+            "{index}\n{tests:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn older_forms_are_run_and_decorators_are_skipped() {
+    for code in [
+        "export function add(a: number, b: number): number { const x = <number>(a as any); return x + b; }",
+        "module Util { export function plus(a: number, b: number) { return a + b; } }\nexport function add(a: number, b: number): number { return \
+         Util.plus(a, b); }",
+        "function add(a: number, b: number): number { return a + b; }\nexport = { add };",
+        "import fs = require('fs');\nfunction add(a: number, b: number): number { fs.constants; return a + b; }\nexport = { add };",
+        "import path = require('path');\nexport function add(a: number, b: number): number { path.sep; return a + b; }",
+    ] {
+        let result = given(code, ADDS).await;
+        assert_eq!(
+            (result.outcome, outcomes(&result)),
+            (CheckOutcome::Pass, vec!["adds".to_owned()]),
+            "{code}\n{result:?}"
+        );
+        let dry = dry(&format!("```ts\n{code}\n```")).await;
+        assert_eq!(dry.outcome, CheckOutcome::Pass, "{code}\n{dry:?}");
+    }
+    let code = "function logged(value: any, _: any) { return value; }\nclass M { @logged add(a: number, b: number) { return a + b; } }\n\
+                export const add = (a: number, b: number) => new M().add(a, b);";
+    for result in [given(code, ADDS).await, dry(&format!("```ts\n{code}\n```")).await] {
+        assert_eq!(result.outcome, CheckOutcome::Skipped, "{result:?}");
+        assert!(result.message.contains("it has decorators"), "{}", result.message);
+    }
+}
+
+#[tokio::test]
+async fn what_takes_too_long_to_read_is_an_error() {
+    let code = format!("export const x = {};", "a<".repeat(400_000));
+    let bounds = RunBounds { dry_run_ms: 2_000, tests_ms: 2_000, ..BOUNDS };
+    let suite = suite_with(Choice::Auto, bounds, brought());
+    let proposal = format!("```ts\n{code}\n```");
+    let result = given_with(&suite, &proposal, ADDS).await;
+    assert_eq!(result.outcome, CheckOutcome::Error, "{result:?}");
+    assert!(result.message.contains("took too long"), "{}", result.message);
+}
+
+#[tokio::test]
+async fn tests_import_types_of_modules_and_of_what_is_none() {
+    let tests = "import type { Foo } from './solution';\nimport { type Bar, add as plus } from './solution';\nconst foo: Foo | Bar = 1;\n\
+                 test('adds', () => assert.equal(plus(1, 2) as number, 3 * foo));";
+    for end in ["export { add };", "module.exports = { add };", ""] {
+        let code = format!(
+            "type Foo = number;\ntype Bar = number;\nfunction add(a: number, b: number): number {{ return a + b; }}\n{end}"
+        );
+        let result = given(&code, tests).await;
+        assert_eq!(
+            (result.outcome, outcomes(&result)),
+            (CheckOutcome::Pass, vec!["adds".to_owned()]),
+            "{code}\n{result:?}"
+        );
+    }
 }
